@@ -158,7 +158,7 @@ fn auth_tower_keeps_its_promises() {
     promise! {
         InsufficientScope: send sync unpin forever;
         HeadInPlace<'static>: send unpin forever;
-        SignedInPlace<MemoryService, Body>: send unpin forever;
+        SignedInPlace<'_, MemoryService, Body>: send unpin forever;
         Auth<MemoryService>: send sync unpin forever;
         Auth<MemoryService, ReplayOff>: send sync unpin forever;
         Auth<MemoryService, ReplayWith<CloneBody>>: send sync unpin forever;

@@ -1,4 +1,12 @@
-use proptest::{collection::vec, prelude::*, sample::select};
+use std::cell::Cell;
+
+use proptest::{
+    collection::vec,
+    prelude::*,
+    sample::{Index, select},
+    test_runner::TestRunner,
+};
+use tokio::runtime;
 
 use crate::targets::{
     challenge, origin,
@@ -127,74 +135,157 @@ fn origins() -> impl Strategy<Value = String> {
         .prop_map(|(a, b, c, d, e, f, g)| format!("{a}{b}{c}\n{d}{e}{f}{g}"))
 }
 
-/// A failing input is added to the corpus, from which cargo-fuzz starts too.
-fn cases(count: u32) -> ProptestConfig {
-    ProptestConfig {
+/// Judges this number of random inputs. A failing input is added to the corpus, from which cargo-fuzz
+/// starts too.
+fn random<S: Strategy>(test: &str, cases: u32, inputs: &S, judge: impl Fn(S::Value)) {
+    let config = ProptestConfig {
         failure_persistence: None,
-        ..ProptestConfig::with_cases(count)
+        ..ProptestConfig::with_cases(cases)
+    };
+    let judged = Cell::new(0_u64);
+    let ended = TestRunner::new(config).run(inputs, |input| {
+        judged.set(judged.get() + 1);
+        judge(input);
+        Ok(())
+    });
+    if let Err(error) = ended {
+        panic!("{test}: {error}");
     }
+    test_report::line(
+        "random",
+        [("test", test.into()), ("cases", judged.get().into())],
+    );
 }
 
-proptest! {
-    #![proptest_config(cases(2_000))]
+#[test]
+fn random_replies() {
+    random("replies", 2_000, &reply(), |input| reply::judge(&input));
+}
 
-    #[test]
-    fn random_replies(input in reply()) {
+#[test]
+fn random_bytes_as_a_reply() {
+    random("bytes as a reply", 2_000, &any::<Vec<u8>>(), |input| {
         reply::judge(&input);
-    }
+    });
+}
 
-    #[test]
-    fn random_bytes_as_a_reply(input: Vec<u8>) {
-        reply::judge(&input);
-    }
-
-    #[test]
-    fn random_retry_after(input in pieces(&["0", "9", "30", "-", "+", ".", " ", "\t", "\n", "date: ",
-        "Wed, 21 Oct 2015 07:28:00 GMT", "Wednesday, 21-Oct-15 07:28:00 GMT",
-        "Wed Oct 21 07:28:00 2015", "18446744073709551616", "Thu, 01 Jan 1970 00:00:00 GMT"], 8)) {
+#[test]
+fn random_retry_after() {
+    let inputs = pieces(
+        &[
+            "0",
+            "9",
+            "30",
+            "-",
+            "+",
+            ".",
+            " ",
+            "\t",
+            "\n",
+            "date: ",
+            "Wed, 21 Oct 2015 07:28:00 GMT",
+            "Wednesday, 21-Oct-15 07:28:00 GMT",
+            "Wed Oct 21 07:28:00 2015",
+            "18446744073709551616",
+            "Thu, 01 Jan 1970 00:00:00 GMT",
+        ],
+        8,
+    );
+    random("Retry-After", 2_000, &inputs, |input| {
         retry_after::judge(input.as_bytes());
-    }
+    });
+}
 
-    #[test]
-    fn random_origins(input in origins()) {
+#[test]
+fn random_origins() {
+    random("origins", 2_000, &origins(), |input| {
         origin::judge(input.as_bytes());
+    });
+}
+
+#[test]
+fn random_challenges() {
+    let inputs = pieces(
+        &[
+            "Bearer",
+            "bearer ",
+            "DPoP ",
+            "Basic ",
+            "realm=",
+            "\"",
+            "\\",
+            ",",
+            ", ",
+            " ",
+            "=",
+            "==",
+            "error=",
+            "invalid_token",
+            "\"insufficient_scope\"",
+            "scope=\"a b\"",
+            "max_age=",
+            "60",
+            "\n",
+            "error=\"insufficient_user_authentication\"",
+            "acr_values=\"x y\"",
+            "use_dpop_nonce",
+            "error*=UTF-8''x",
+        ],
+        16,
+    );
+    random("challenges", 300, &inputs, |input| {
+        challenge::judge(input.as_bytes());
+    });
+}
+
+#[test]
+fn random_bytes_as_an_entry() {
+    random("bytes as an entry", 300, &any::<Vec<u8>>(), |input| {
+        store::judge(&input);
+    });
+}
+
+#[test]
+fn a_changed_sealed_entry() {
+    random("changed sealed entries", 300, &changes(), |change| {
+        let runtime = runtime::Builder::new_current_thread().build().unwrap();
+        let sealed = runtime.block_on(store::sealed_entry()).content.unwrap();
+        let [changed, cut] = change.of(&sealed);
+        store::judge(&changed);
+        store::judge(&cut);
+        store::judge(&[&sealed[..], &[change.bits]].concat());
+    });
+}
+
+#[test]
+fn a_changed_record() {
+    random("changed records", 300, &changes(), |change| {
+        let mut builder = runtime::Builder::new_current_thread();
+        let runtime = builder.enable_time().start_paused(true).build().unwrap();
+        let record = runtime.block_on(store::record_entry()).content.unwrap();
+        let [changed, cut] = change.of(&record);
+        store::judge(&changed);
+        store::judge(&cut);
+    });
+}
+
+/// A change of one byte, and where a copy is cut.
+#[derive(Debug)]
+struct Change {
+    at: Index,
+    bits: u8,
+    cut: Index,
+}
+
+impl Change {
+    fn of(&self, entry: &[u8]) -> [Vec<u8>; 2] {
+        let mut changed = entry.to_vec();
+        changed[self.at.index(entry.len())] ^= self.bits;
+        [changed, entry[..self.cut.index(entry.len())].to_vec()]
     }
 }
 
-proptest! {
-    #![proptest_config(cases(300))]
-
-    #[test]
-    fn random_challenges(input in pieces(&["Bearer", "bearer ", "DPoP ", "Basic ", "realm=", "\"", "\\", ",", ", ", " ",
-        "=", "==", "error=", "invalid_token", "\"insufficient_scope\"", "scope=\"a b\"", "max_age=", "60", "\n",
-        "error=\"insufficient_user_authentication\"", "acr_values=\"x y\"", "use_dpop_nonce", "error*=UTF-8''x"], 16)) {
-        challenge::judge(input.as_bytes());
-    }
-
-    #[test]
-    fn random_bytes_as_an_entry(input: Vec<u8>) {
-        store::judge(&input);
-    }
-
-    #[test]
-    fn a_changed_sealed_entry(at: prop::sample::Index, change in 1..=255_u8, cut: prop::sample::Index) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let sealed = runtime.block_on(store::sealed_entry()).content.unwrap();
-        let mut changed = sealed.to_vec();
-        changed[at.index(sealed.len())] ^= change;
-        store::judge(&changed);
-        store::judge(&sealed[..cut.index(sealed.len())]);
-        let longer = [&sealed[..], &[change]].concat();
-        store::judge(&longer);
-    }
-
-    #[test]
-    fn a_changed_record(at: prop::sample::Index, change in 1..=255_u8, cut: prop::sample::Index) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        let record = runtime.block_on(store::record_entry()).content.unwrap();
-        let mut changed = record.to_vec();
-        changed[at.index(record.len())] ^= change;
-        store::judge(&changed);
-        store::judge(&record[..cut.index(record.len())]);
-    }
+fn changes() -> impl Strategy<Value = Change> {
+    let parts = (any::<Index>(), 1..=255_u8, any::<Index>());
+    parts.prop_map(|(at, bits, cut)| Change { at, bits, cut })
 }

@@ -15,6 +15,10 @@ fn replay(target: &str, judge: fn(&[u8])) {
         files += 1;
     }
     assert!(files >= 5, "{target}: {files} files");
+    test_report::line(
+        "corpus",
+        [("target", target.into()), ("files", files.into())],
+    );
 }
 
 #[test]

@@ -53,6 +53,14 @@ fn main() -> ExitCode {
             "field: {covered} needs covered, {} passed, {} failed",
             conclusion.num_passed, conclusion.num_failed
         );
+        test_report::line(
+            "field",
+            [
+                ("covered", covered.into()),
+                ("passed", conclusion.num_passed.into()),
+                ("failed", conclusion.num_failed.into()),
+            ],
+        );
     }
     conclusion.exit_code()
 }

@@ -10,6 +10,7 @@ use crate::{
     points::Step,
     process::Process,
     server::{Hold, Server, is_person},
+    settings,
     table::Row,
     trial,
     worker::DEADLINE,
@@ -20,7 +21,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         matrix(Place::files(), 3)
     })];
     if place::has_redis() {
-        let runs = place::runs(100);
+        let runs = settings::runs(100);
         trials.push(trial("g17f_kill::redis".into(), move || {
             matrix(Place::redis(), runs)
         }));
@@ -122,7 +123,7 @@ async fn matrix(place: Place, runs: u64) {
         place,
         server: Server::start().await,
         places: Semaphore::new(4),
-        seed: place::seed(),
+        seed: settings::seed(),
     });
     let mut points = JoinSet::new();
     for point in Point::ALL {

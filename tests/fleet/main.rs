@@ -30,6 +30,8 @@ mod process;
 #[cfg(unix)]
 mod server;
 #[cfg(unix)]
+mod settings;
+#[cfg(unix)]
 mod stop;
 #[cfg(unix)]
 mod storm;

@@ -5,6 +5,7 @@ use std::{
     path::PathBuf,
     process,
     sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
 };
 
 use auth_core::{Secret, SharedTokenStore};
@@ -17,23 +18,16 @@ pub(crate) fn has_redis() -> bool {
     env::var_os("AUTH_REDIS").is_some_and(|value| value == "1")
 }
 
-/// Returns the seed of this run: the one in the environment, or a new one.
-pub(crate) fn seed() -> u64 {
-    env::var("AUTH_FLEET_SEED").map_or_else(|_| fastrand::u64(..1 << 32), |s| s.parse().unwrap())
-}
-
-/// Returns how often each point is tested.
-pub(crate) fn runs(default: u64) -> u64 {
-    env::var("AUTH_FLEET_RUNS").map_or(default, |runs| runs.parse().unwrap())
-}
-
-/// Opens the store with this [`Place::name`].
-pub(crate) fn open(name: &str) -> SharedTokenStore {
+/// Opens the store with this [`Place::name`]. `latency_budget` is Redis' one. Default: 50 ms.
+pub(crate) fn open(name: &str, latency_budget: Option<Duration>) -> SharedTokenStore {
     if name.starts_with("redis:") {
         let keys = SealingKeys::new(Secret::new("5e".repeat(32)));
         let keys = keys.name_key(Secret::new("4a".repeat(32)));
-        let store = RedisStore::builder(name).sealing(keys).build();
-        return SharedTokenStore::new(store.unwrap());
+        let mut store = RedisStore::builder(name).sealing(keys);
+        if let Some(latency_budget) = latency_budget {
+            store = store.latency_budget(latency_budget);
+        }
+        return SharedTokenStore::new(store.build().unwrap());
     }
     SharedTokenStore::new(FileStore::new(name).unwrap())
 }

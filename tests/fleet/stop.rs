@@ -12,6 +12,7 @@ use crate::{
     points::Step,
     process::Process,
     server::{Server, is_person},
+    settings,
     table::Row,
     trial,
 };
@@ -19,7 +20,7 @@ use crate::{
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![trial("g17f_stop::file".into(), || stop(Place::files(), 1))];
     if place::has_redis() {
-        let runs = place::runs(10);
+        let runs = settings::runs(10);
         trials.push(trial("g17f_stop::redis".into(), move || {
             stop(Place::redis(), runs)
         }));

@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, sync::Mutex, time::Duration};
 
+use serde_json::Value;
 use tokio::time::Instant;
 
 static ROWS: Mutex<Vec<Row>> = Mutex::new(Vec::new());
@@ -69,7 +70,32 @@ impl Row {
 
     pub(crate) fn done(mut self) {
         self.took = self.since.elapsed();
+        self.report();
         ROWS.lock().unwrap().push(self);
+    }
+
+    fn report(&self) {
+        let millis = |time: Duration| Value::from(time.as_millis() as u64);
+        let under_load = |count: u64| (self.requests > 0).then_some(count).into();
+        test_report::line(
+            "fleet",
+            [
+                ("store", self.store.into()),
+                ("point", self.point.clone().into()),
+                ("runs", self.runs.into()),
+                ("crashes", self.crashes.into()),
+                ("losses", self.losses.into()),
+                ("calls", self.calls.into()),
+                ("bound", (self.bound > 0).then_some(self.bound).into()),
+                ("reuses", self.reuses.into()),
+                ("double", self.double.into()),
+                ("longest_ms", millis(self.longest)),
+                ("requests", under_load(self.requests)),
+                ("failed", under_load(self.failed)),
+                ("recovery_ms", self.recovery.map(millis).into()),
+                ("seed", self.seed.into()),
+            ],
+        );
     }
 }
 

@@ -86,7 +86,7 @@ impl Process {
     fn from_env() -> Self {
         let latency_budget = env::var(LATENCY_BUDGET).ok();
         Self {
-            store: place::open(&env::var(STORE).unwrap()),
+            store: place::open(&env::var(STORE).unwrap(), None),
             server: env::var(SERVER).unwrap().parse().unwrap(),
             latency_budget: latency_budget
                 .map(|millis| Duration::from_millis(millis.parse().unwrap())),

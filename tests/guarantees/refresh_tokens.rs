@@ -159,6 +159,26 @@ async fn g17f_a_process_continues_with_the_refresh_token_of_the_last_one() {
     assert_eq!(stand.logins(), 1);
 }
 
+/// A refresh token whose reply is lost locks no account: the next token request follows after the
+/// usual back-off, not after the long one that protects a password.
+#[tokio::test(start_paused = true)]
+async fn g17_lost_answers_to_a_refresh_token_do_not_hold_the_password_back() {
+    for store in [None, Some(MemoryStore::new())] {
+        let stand = Stand::new(RefreshTokens::Rotated);
+        let process = stand.process(stand.password(), store.as_ref());
+        stand.renewals(&process, 1).await;
+        for _ in 0..2 {
+            stand.server.token().then(Reply::normal().cut_after(0));
+            let error = soon(process.token()).await.unwrap_err();
+            assert!(error.retry_after() <= Some(MINUTE), "{error}");
+            stand.clock.advance(MINUTE).await;
+        }
+        // The refresh token is given up.
+        soon(process.token()).await.unwrap();
+        assert_eq!(stand.logins(), 2);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn t32_a_lost_answer_costs_one_careful_reuse() {
     let stand = Stand::new(RefreshTokens::Rotated);

@@ -168,9 +168,14 @@ async fn g08_a_late_refusal_causes_a_replay_and_no_token_request() {
     );
     gate.open();
     let late = Answer::read(soon(late).await.unwrap().unwrap()).await;
-    assert_eq!((late.status, late.outcome.sends()), (200, 2));
+    assert_eq!(late.status, 200);
     assert_eq!(late.outcome.generation().unwrap().get(), 2);
-    assert_eq!(stack.server.counters().token_requests, 2);
+    // Two were needed before.
+    test_report::figure!(
+        "G8: {} token requests and {} sends for a request whose old token is refused",
+        stack.server.counters().token_requests - 2 => 0,
+        late.outcome.sends() => 2,
+    );
 }
 
 #[tokio::test(start_paused = true)]

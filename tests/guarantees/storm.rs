@@ -17,8 +17,14 @@ async fn g07_a_storm_of_a_thousand_refusals_costs_one_token_request() {
         assert_eq!((answer.status, answer.outcome.sends()), (200, 2));
     }
     let seen = stack.server.counters();
-    assert_eq!((seen.token_requests, seen.max_token_in_flight), (2, 1));
-    assert_eq!((seen.api_status(401), seen.api_status(200)), (1_000, 1_001));
+    assert_eq!(seen.max_token_in_flight, 1);
+    // The first token and the first request were before.
+    test_report::figure!(
+        "G7: {} token request after {} refusals of one token; {} requests sent once more and answered",
+        seen.token_requests - 1 => 1,
+        seen.api_status(401) => 1_000,
+        seen.api_status(200) - 1 => 1_000,
+    );
 }
 
 /// 20 requests per second for one hour.
@@ -31,7 +37,11 @@ async fn g09_an_api_that_refuses_for_an_hour_costs_a_dozen_token_requests() {
     assert_eq!((seen.refused, seen.failed), (REQUESTS, 0));
     let token_requests = source.fetches();
     println!("{token_requests} token requests, {} sends", seen.sends);
-    assert!((4..=12).contains(&token_requests), "{token_requests}");
+    test_report::figure!(
+        "G9: {} token requests for {} requests in an hour, all of them refused",
+        token_requests => 4..=12,
+        REQUESTS => 72_000,
+    );
     // At most two in a hundred are sent twice.
     let sends = seen.sends;
     assert!(sends * 100 <= REQUESTS as u64 * 102, "{sends} sends");

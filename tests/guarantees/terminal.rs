@@ -19,7 +19,8 @@ async fn g06_after_a_rejection_no_token_request_is_sent_before_the_probe() {
     let authenticator = machine(source.clone());
     authenticator.token().await.unwrap_err();
     // Five minutes, plus a random part of up to 10 percent.
-    for passed in 0..300 {
+    let seconds = 300;
+    for passed in 0..seconds {
         let error = authenticator.token().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Rejected);
         assert_eq!(error.code(), Some("invalid_client"));
@@ -28,7 +29,11 @@ async fn g06_after_a_rejection_no_token_request_is_sent_before_the_probe() {
         assert!(wait >= left && wait <= left + MINUTE / 2);
         elapse(SECOND).await;
     }
-    assert_eq!(source.fetches(), 1);
+    test_report::figure!(
+        "G6: {} token request with rejected credentials in {} s, with a call each second",
+        source.fetches() => 1,
+        seconds => 300,
+    );
     for _ in 0..12 * 60 {
         let _ = authenticator.token().await;
         elapse(5 * SECOND).await;

@@ -123,6 +123,11 @@ async fn g14_no_order_is_carried_out_twice() {
         }
     }
     let targets = if servers.host.is_some() { 10 } else { 9 };
+    // Systems without a second loopback address have fewer.
+    test_report::figure!(
+        "G14: no order is carried out twice in {} combinations of client and redirect",
+        cells => 315..=350,
+    );
     assert_eq!(cells, 7 * 5 * targets);
 }
 

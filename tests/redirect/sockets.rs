@@ -158,6 +158,12 @@ async fn g12_no_redirect_carries_a_secret_to_another_origin() {
         }
     }
     let targets = if servers.host.is_some() { 10 } else { 9 };
+    // Systems without a second loopback address have fewer.
+    test_report::figure!(
+        "G12: no secret at another origin after {} redirects, of which clients followed {} there",
+        cells => 945..=1_050,
+        foreign_requests => 375..=450,
+    );
     assert_eq!(cells, 3 * 7 * 5 * targets);
     // Five stacks followed each redirect to another server. The other server received these
     // requests without a credential.

@@ -58,6 +58,29 @@ fn f08_a_thousand_processes_for_a_day_stay_within_twenty_tokens_an_hour() {
          in {lifetimes} lifetimes, {deaths_at_work} deaths with the lease, \
          at most {fullest_window} counted at once, {refused_by_quota} refused"
     );
+    test_report::line(
+        "simulation",
+        [
+            (
+                "schedules",
+                "24 hours with a quota of 20 tokens an hour".into(),
+            ),
+            ("seeds", "1".into()),
+            ("processes", plan.processes.into()),
+            ("requests", tokens.into()),
+            ("token_requests", token_requests.into()),
+            (
+                "counted",
+                serde_json::json!({
+                    "lifetimes": lifetimes,
+                    "deaths with the lease": deaths_at_work,
+                    "requests refused for the quota": refused_by_quota,
+                    "token requests in the fullest hour": fullest_window,
+                    "failed requests": failed,
+                }),
+            ),
+        ],
+    );
     assert!(deaths_at_work > 0, "no process died with the lease");
     assert!(
         token_requests <= lifetimes + deaths_at_work,
@@ -75,6 +98,25 @@ fn every_seed_keeps_the_guarantees_of_a_fleet() {
         sum.add(&run(seed, &Plan::drawn(seed)));
     }
     println!("{count} fleets: {sum:?}");
+    test_report::line(
+        "simulation",
+        [
+            ("schedules", "fleets, each with its own faults".into()),
+            ("seeds", format!("{first} to {}", first + count - 1).into()),
+            ("processes", "2 to 11".into()),
+            ("requests", sum.tokens.into()),
+            ("token_requests", sum.token_requests.into()),
+            (
+                "counted",
+                serde_json::json!({
+                    "deaths with the lease": sum.deaths_at_work,
+                    "refusals by the API": sum.refusals,
+                    "outages of the vendor": sum.outages,
+                    "outages of the store": sum.store_outages,
+                }),
+            ),
+        ],
+    );
     if count >= SEEDS {
         let Judged {
             deaths_at_work,

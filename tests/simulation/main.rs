@@ -63,6 +63,20 @@ fn every_seed_keeps_the_guarantees() {
     for (kind, hits) in &outcome.faults {
         println!("{hits:>8} x {kind}");
     }
+    test_report::line(
+        "simulation",
+        [
+            ("schedules", "one process, one key".into()),
+            (
+                "seeds",
+                format!("{} to {}", seeds.start, seeds.end - 1).into(),
+            ),
+            ("processes", 1.into()),
+            ("requests", outcome.requests.into()),
+            ("token_requests", outcome.token_requests.into()),
+            ("counted", serde_json::json!(outcome.faults)),
+        ],
+    );
     if seeds.end - seeds.start >= SEEDS {
         let missed: Vec<_> = kinds()
             .filter(|kind| !outcome.faults.contains_key(kind))

@@ -298,6 +298,30 @@ impl Authenticator {
             });
     }
 
+    /// As [`observe_unsigned`](Self::observe_unsigned), for a request like the thread's last one,
+    /// see [`Origins::check_request`].
+    #[doc(hidden)]
+    #[inline]
+    pub fn observe_same_unsigned<'a>(
+        &self,
+        number: u64,
+        cause: &'static str,
+        host: impl Fn() -> &'a str,
+    ) {
+        let now = self.shared.now();
+        if !self.shared.requests.note_same_unsigned(number, now) {
+            self.shared.requests.note_unsigned(cause, host(), now);
+        }
+        self.shared
+            .settings
+            .observed
+            .observe(|| EventKind::RequestUnsigned {
+                cause,
+                host: host().into(),
+                error: None,
+            });
+    }
+
     /// Tells the observer and the log that a refused request is sent once more. For the layers of
     /// this workspace.
     #[doc(hidden)]

@@ -339,6 +339,15 @@ mod tests {
     }
 
     #[test]
+    fn the_time_until_a_deadline_is_that_of_the_clock_that_reaches_it_first() {
+        let deadline = Moment::new(9 * SECOND, 9 * SECOND);
+        for (mono, wall, left) in [(2, 5, 4), (5, 2, 4), (5, 5, 4), (10, 2, 0), (2, 10, 0)] {
+            let now = Moment::new(mono * SECOND, wall * SECOND);
+            assert_eq!(now.until(deadline), left * SECOND, "{mono} {wall}");
+        }
+    }
+
+    #[test]
     fn a_wall_clock_jump_ends_no_wait() {
         let start = Moment::new(SECOND, SECOND);
         let end = start + SECOND;

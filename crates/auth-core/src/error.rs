@@ -497,6 +497,42 @@ mod tests {
     }
 
     #[test]
+    fn an_error_that_a_person_must_end_is_not_transient() {
+        for (kind, is_transient) in [
+            (ErrorKind::Config, false),
+            (ErrorKind::Rejected, false),
+            (ErrorKind::Origin, false),
+            (ErrorKind::Unavailable, true),
+            (ErrorKind::TimedOut, true),
+            (ErrorKind::Throttled, true),
+            (ErrorKind::Quota, true),
+            (ErrorKind::Protocol, true),
+        ] {
+            let error = Error::new(kind, "x");
+            assert_eq!(error.is_transient(), is_transient, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_status_says_that_the_vendor_answered() {
+        for kind in [ErrorKind::Unavailable, ErrorKind::TimedOut] {
+            let error = Error::new(kind, "x");
+            assert_eq!(error.outcome(), TokenRequestOutcome::Unknown);
+            let error = error.with_status(StatusCode::BAD_GATEWAY);
+            assert_eq!(error.outcome(), TokenRequestOutcome::NotUnderstood);
+        }
+    }
+
+    #[test]
+    fn the_cause_is_the_source() {
+        let error = Error::new(ErrorKind::Unavailable, "x");
+        assert!(error.source().is_none());
+        let error = error.with_source(std::io::Error::other("connection refused"));
+        let source = error.source().map(ToString::to_string);
+        assert_eq!(source.as_deref(), Some("connection refused"));
+    }
+
+    #[test]
     fn the_vendor_is_named_once() {
         let error = Error::new(ErrorKind::Unavailable, "no answer").named("x");
         assert_eq!(error.to_string(), "x: no answer");

@@ -377,6 +377,55 @@ mod tests {
     }
 
     #[test]
+    fn every_part_has_its_own_place() {
+        let key = Key::builder("a")
+            .issuer("b")
+            .client("c")
+            .grant("d")
+            .scope("e")
+            .audience("f")
+            .resource("g")
+            .subject(&Secret::new("h"))
+            .extra("x", "i")
+            .build();
+        for (part, value) in [
+            (KeyPart::Vendor, "a"),
+            (KeyPart::Issuer, "b"),
+            (KeyPart::Client, "c"),
+            (KeyPart::Grant, "d"),
+            (KeyPart::Scope, "e"),
+            (KeyPart::Audience, "f"),
+            (KeyPart::Resource, "g"),
+            (KeyPart::Subject, "h"),
+            (KeyPart::Extra("x"), "i"),
+        ] {
+            assert!(key.all(part).eq([value]), "{part:?}");
+        }
+    }
+
+    /// A buffer that grows leaves an old copy of the subject in memory that is not wiped.
+    #[test]
+    fn the_memory_of_a_key_is_reserved_once() {
+        let key = Key::builder("example")
+            .subject(&Secret::new("fake-secret-1"))
+            .extra("a-long-name-of-a-parameter", "fake-secret-2")
+            .scope("read write")
+            .build();
+        assert_eq!(key.0.bytes.capacity(), key.encoded().len());
+    }
+
+    /// With equal hashes, each look-up would compare with every key of the map.
+    #[test]
+    fn a_map_hashes_different_keys_differently() {
+        let hasher = std::hash::BuildHasherDefault::<PreHashed>::default();
+        let hashes: BTreeSet<_> = (0..1_000)
+            .map(|number| Key::builder("v").client(number.to_string()).build())
+            .map(|key| hasher.hash_one(&key))
+            .collect();
+        assert_eq!(hashes.len(), 1_000);
+    }
+
+    #[test]
     fn single_parts_are_replaced() {
         let key = Key::builder("v").client("one").client("two").build();
         assert!(key.all(KeyPart::Client).eq(["two"]));

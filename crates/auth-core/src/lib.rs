@@ -151,6 +151,8 @@ pub use marks::refused::TokenRefused;
 #[doc(hidden)]
 pub use observer::measure;
 pub use observer::{Event, EventKind, Observer, QuotaUse};
+#[doc(hidden)]
+pub use origin::Destination;
 pub use origin::{HttpHosts, Origins};
 pub use policy::RefreshPolicy;
 pub use secret::Secret;

@@ -2,15 +2,17 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Uri, header::HOST, uri};
 
-use self::{parse::Origin, suffix::Suffix, warned::Warned};
+use self::{parse::Origin, recent::ListNumber, suffix::Suffix, warned::Warned};
 use crate::Error;
 
 mod http_hosts;
 mod parse;
+mod recent;
 mod suffix;
 mod warned;
 
 pub use http_hosts::HttpHosts;
+pub(crate) use warned::hash_of;
 
 /// The origins that a token may be sent to: a list of scheme, host and effective port (RFC 6454).
 ///
@@ -38,9 +40,30 @@ pub use http_hosts::HttpHosts;
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
     /// Shared by all authenticators that are built with clones of one list.
-    allowed: Arc<[Origin]>,
+    list: Arc<List>,
+}
+
+#[derive(Debug, Default)]
+struct List {
+    number: ListNumber,
+    allowed: Vec<Origin>,
     suffixes: Vec<Suffix>,
-    warned: Arc<Warned>,
+    warned: Warned,
+}
+
+/// Whether a token may be sent with a request, see [`Origins::check_request`].
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "for the crates of this workspace")]
+pub enum Destination {
+    Permitted,
+    /// The origin is not in the list.
+    OtherOrigin,
+    /// The same as the thread's last [`OtherOrigin`](Self::OtherOrigin), which
+    /// [`Origins::remember_other`] remembered. The number stands for cause and host.
+    SameOtherOrigin(u64),
+    /// The `Host` header names another host than the URI.
+    OtherHost,
 }
 
 impl Origins {
@@ -138,9 +161,10 @@ impl Origins {
     /// assert!(!origins.permits(&"https://my.salesforce.com/".parse()?));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn subdomains_of(mut self, suffix: &str) -> Result<Self, Error> {
-        self.suffixes.push(Suffix::parse(FIELD, suffix)?);
-        Ok(self)
+    pub fn subdomains_of(self, suffix: &str) -> Result<Self, Error> {
+        let mut suffixes = self.list.suffixes.clone();
+        suffixes.push(Suffix::parse(FIELD, suffix)?);
+        Ok(Self::of(self.list.allowed.clone(), suffixes))
     }
 
     /// Returns whether a token may be sent to this destination.
@@ -151,11 +175,7 @@ impl Origins {
     #[must_use]
     #[inline(always)]
     pub fn permits(&self, uri: &Uri) -> bool {
-        match (self.allowed.first(), uri.authority()) {
-            // The fast path: the first origin, in its usual spelling.
-            (Some(origin), Some(authority)) if origin.is_written(uri.scheme(), authority) => true,
-            _ => self.permits_any(uri),
-        }
+        self.is_first(uri) || self.permits_any(uri)
     }
 
     /// Returns whether a token may be sent with this request: the destination is permitted, and the
@@ -171,6 +191,54 @@ impl Origins {
         self.permits(uri) && (!has_host(headers) || hosts_agree(uri, headers))
     }
 
+    /// As [`permits_request`](Self::permits_request), with the reason. Each thread remembers its
+    /// last destination beside the first origin, so that the next request to the same one costs a
+    /// comparison.
+    #[doc(hidden)]
+    #[must_use]
+    #[inline(always)]
+    pub fn check_request(&self, uri: &Uri, headers: &HeaderMap) -> Destination {
+        let origin = if self.is_first(uri) {
+            Destination::Permitted
+        } else {
+            self.check_any(uri)
+        };
+        if origin == Destination::Permitted && has_host(headers) && !hosts_agree(uri, headers) {
+            return Destination::OtherHost;
+        }
+        origin
+    }
+
+    #[inline(never)]
+    fn check_any(&self, uri: &Uri) -> Destination {
+        let number = &self.list.number;
+        if let Some(known) = number.recall(uri) {
+            return known;
+        }
+        if !self.permits_any(uri) {
+            return Destination::OtherOrigin;
+        }
+        number.remember(uri, Destination::Permitted);
+        Destination::Permitted
+    }
+
+    /// Makes the thread remember that this destination is another origin. `host` is its host and
+    /// port.
+    #[doc(hidden)]
+    pub fn remember_other(&self, uri: &Uri, cause: &str, host: &str) {
+        let same = Destination::SameOtherOrigin(hash_of([cause, host]));
+        self.list.number.remember(uri, same);
+    }
+
+    /// The fast path: returns whether the destination is the first origin, in its usual spelling.
+    #[inline(always)]
+    fn is_first(&self, uri: &Uri) -> bool {
+        match (self.list.allowed.first(), uri.authority()) {
+            (Some(origin), Some(authority)) => origin.is_written(uri.scheme(), authority),
+            _ => false,
+        }
+    }
+
     #[inline(never)]
     fn permits_any(&self, uri: &Uri) -> bool {
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
@@ -182,20 +250,19 @@ impl Origins {
             _ => return false,
         };
         let authority = authority.as_str();
-        self.allowed
-            .iter()
-            .any(|origin| origin.is(https, authority.as_bytes()))
+        let mut allowed = self.list.allowed.iter();
+        allowed.any(|origin| origin.is(https, authority.as_bytes()))
             || (https && self.is_below_suffix(authority))
     }
 
     fn is_below_suffix(&self, authority: &str) -> bool {
-        if self.suffixes.is_empty() {
+        if self.list.suffixes.is_empty() {
             return false;
         }
         let Some((host, port)) = parse::host_and_port(true, authority) else {
             return false;
         };
-        let mut suffixes = self.suffixes.iter();
+        let mut suffixes = self.list.suffixes.iter();
         suffixes.any(|suffix| suffix.is_above(host, port))
     }
 
@@ -211,18 +278,16 @@ impl Origins {
     #[doc(hidden)]
     #[must_use]
     pub fn is_first_warning(&self, cause: &str, destination: &str) -> bool {
-        self.warned.is_first(cause, destination)
+        self.list.warned.is_first(cause, destination)
     }
 
     /// Returns the origins as text for a log line: first the exact origins, then the suffixes.
     #[doc(hidden)]
     #[must_use]
     pub fn describe(&self) -> String {
-        let exact = self
-            .allowed
-            .iter()
-            .map(|origin| origin.authority().to_owned());
-        let below = self.suffixes.iter().map(Suffix::to_string);
+        let exact = self.list.allowed.iter();
+        let exact = exact.map(|origin| origin.authority().to_owned());
+        let below = self.list.suffixes.iter().map(Suffix::to_string);
         exact.chain(below).collect::<Vec<_>>().join(", ")
     }
 
@@ -242,10 +307,18 @@ impl Origins {
         if allowed.is_empty() {
             return Err(Error::config(field, "name at least one origin"));
         }
-        Ok(Self {
-            allowed: allowed.into(),
-            ..Self::default()
-        })
+        Ok(Self::of(allowed, Vec::new()))
+    }
+
+    fn of(allowed: Vec<Origin>, suffixes: Vec<Suffix>) -> Self {
+        let list = List {
+            allowed,
+            suffixes,
+            ..List::default()
+        };
+        Self {
+            list: Arc::new(list),
+        }
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn wrap<B: RequestBody>(body: B) -> reqwest::Body {
         return own;
     }
     if let Some(full) = take::<Full<Bytes>>(&mut body) {
-        return whole(full);
+        return whole(full).into();
     }
     body.map_or_else(Default::default, reqwest::Body::wrap)
 }
@@ -48,13 +48,23 @@ fn take<T: 'static>(body: &mut dyn Any) -> Option<T> {
     body.downcast_mut::<Option<T>>()?.take()
 }
 
-/// The body is one frame and is always ready.
-fn whole(mut full: Full<Bytes>) -> reqwest::Body {
+/// Returns the bytes of a body that is one frame and always ready.
+fn whole<B: Body<Data = Bytes> + Unpin>(mut body: B) -> Bytes {
     let mut cx = Context::from_waker(Waker::noop());
-    match Pin::new(&mut full).poll_frame(&mut cx) {
-        Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default().into(),
-        _ => reqwest::Body::default(),
+    match Pin::new(&mut body).poll_frame(&mut cx) {
+        Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
+        _ => Bytes::new(),
     }
+}
+
+/// Returns the bytes of a body in memory, and leaves an equal body. Copies no bytes. Returns `None`
+/// for a stream.
+#[cfg(feature = "middleware")]
+pub(crate) fn bytes_of(body: &mut reqwest::Body) -> Option<Bytes> {
+    body.as_bytes()?;
+    let bytes = whole(std::mem::take(body));
+    *body = bytes.clone().into();
+    Some(bytes)
 }
 
 #[cfg(test)]
@@ -70,6 +80,25 @@ mod tests {
         assert_eq!(wrap(Full::<Bytes>::default()).as_bytes(), Some(&b""[..]));
         let own = reqwest::Body::from("own");
         assert_eq!(wrap(own).as_bytes(), Some(&b"own"[..]));
+    }
+
+    #[cfg(feature = "middleware")]
+    #[test]
+    fn bytes_are_taken_from_a_body_in_memory_only_and_leave_an_equal_body() {
+        let text = String::from("some");
+        let at = text.as_ptr();
+        let mut body = reqwest::Body::from(text);
+        let bytes = bytes_of(&mut body).unwrap();
+        assert_eq!((&*bytes, body.as_bytes()), (&b"some"[..], Some(&*bytes)));
+        // Both are the memory of the text.
+        assert_eq!(bytes.as_ptr(), at);
+        assert_eq!(body.as_bytes().map(<[u8]>::as_ptr), Some(at));
+        let mut empty = reqwest::Body::default();
+        assert_eq!(bytes_of(&mut empty).as_deref(), Some(&b""[..]));
+        assert_eq!(empty.as_bytes(), Some(&b""[..]));
+        let mut stream = reqwest::Body::wrap(Full::new(Bytes::from_static(b"some")));
+        assert_eq!(bytes_of(&mut stream), None);
+        assert_eq!(stream.size_hint().exact(), Some(4));
     }
 
     #[test]

@@ -1,21 +1,23 @@
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     pin::{Pin, pin},
 };
 
 use auth_core::{Authenticator, AuthenticatorMap, Key};
-use auth_tower::{Auth, AuthLayer, Error, KeyedAuth, ReplayCheap, ReplayOff, ReplayWith};
+use auth_tower::{
+    Auth, AuthLayer, Error, KeyedAuth, ReplayCheap, ReplayOff, ReplayWith, SignedInPlace,
+};
 use http::Extensions;
-use reqwest::{Request, Response};
-use reqwest_middleware::{Middleware, Next};
+use reqwest::{Method, Request, Response, Url};
+use reqwest_middleware::{Middleware, Next, Result};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use self::{
-    below::{Below, Carried, Slot, drive},
+    below::{Below, Carried, Slot, Unsigned, drive},
     target::Targets,
 };
-use crate::followed::Redirects;
+use crate::followed::{Followed, Redirects, Target};
 
 mod below;
 mod target;
@@ -81,9 +83,13 @@ mod target;
 ///
 /// # Bodies
 ///
-/// A request is sent again if reqwest can clone it ([`Request::try_clone`]): it has no body, or a
-/// body in memory. A request with a stream as its body is sent once. If its token is refused, the
-/// refusal is the response, and the token is renewed in the background.
+/// A request is sent again if it has no body, or a body in memory ([`reqwest::Body::as_bytes`]). The
+/// second send has the same method, URL, headers, body, HTTP version and time-out. Values in the
+/// extensions of a `http::Request` from which the request was converted are not sent again; reqwest
+/// does not read them.
+///
+/// A request with a stream as its body is sent once. If its token is refused, the refusal is the
+/// response, and the token is renewed in the background.
 ///
 /// # Redirects
 ///
@@ -125,7 +131,6 @@ mod target;
 ///
 /// # Cancel safety
 /// Dropping the request's future cancels the request. It does not cancel a token request that the
-/// request started or waits for.
 /// request started or waits for.
 ///
 /// # Security
@@ -258,50 +263,130 @@ impl AuthMiddleware {
 }
 
 impl Middleware for AuthMiddleware {
-    // Written without the macro, so that the request is moved only once, into the slot.
+    // Written without the macro, so that the request is moved only once.
     fn handle<'this, 'extensions, 'next, 'call>(
         &'this self,
-        request: Request,
+        mut request: Request,
         extensions: &'extensions mut Extensions,
         next: Next<'next>,
-    ) -> BoxFuture<'call, reqwest_middleware::Result<Response>>
+    ) -> BoxFuture<'call, Result<Response>>
     where
         'this: 'call,
         'extensions: 'call,
         'next: 'call,
         Self: 'call,
     {
-        let slot = Slot::new(request, self.redirects);
+        // The rare paths are separate futures, so that this one is small.
         Box::pin(async move {
-            // `Below` is always ready, and so is the layer above it.
-            let answer = match &self.stack {
-                Stack::One(auth) => {
-                    if let Some(signed) = slot.sign(auth, &self.targets) {
-                        let (response, verdict) = signed.send(next.clone(), extensions).await?;
-                        let Some(verdict) = verdict else {
-                            return Ok(response);
-                        };
-                        let layer = pin!(verdict.judge::<ByRequest, _>(slot.answer(response)));
-                        drive(layer, &slot, next, extensions).await
-                    } else {
-                        let head = slot.take_head(&self.targets);
-                        let layer = pin!(auth.clone().call(head));
-                        drive(layer, &slot, next, extensions).await
-                    }
-                }
-                Stack::Keyed(auth) => {
-                    let head = slot.take_head(&self.targets);
-                    let head = with_key(head, extensions.get());
-                    let layer = pin!(auth.clone().call(head));
-                    drive(layer, &slot, next, extensions).await
-                }
+            let slot = Slot::new(self.redirects);
+            let Some(signed) = self.sign(&mut request, extensions, &slot) else {
+                return Box::pin(self.through_layer(request, extensions, next, &slot)).await;
             };
-            match answer {
-                Ok(head) => Ok(slot.response_of(head)),
-                Err(Error::Auth(error)) => Err(reqwest_middleware::Error::middleware(error)),
-                Err(Error::Inner(error)) => Err(error),
+            let mut followed = match may_be_repeated(&signed) {
+                Some(sent) => Followed::watch(sent.method, self.redirects),
+                None => Followed::watch_policy(),
+            };
+            let mut call = next.clone().run(request, extensions);
+            let mut response = poll_fn(|cx| followed.poll(|| call.as_mut().poll(cx))).await?;
+            drop(call);
+            if signed.is_plain(response.status(), response.extensions()) {
+                followed.mark_reported(&mut response);
+                return Ok(response);
             }
+            match may_be_repeated(&signed) {
+                Some(sent) => followed.mark(&mut response, sent.method, Target::Url(sent.url)),
+                None => followed.mark_reported(&mut response),
+            }
+            Box::pin(self.judge(signed, response, extensions, next, &slot)).await
         })
+    }
+}
+
+impl AuthMiddleware {
+    /// Signs the request in place. Returns `None`, with the request unchanged, if it must go
+    /// through the layer.
+    #[inline]
+    fn sign<'a>(
+        &'a self,
+        request: &mut Request,
+        extensions: &Extensions,
+        slot: &'a Slot,
+    ) -> Option<Signed<'a>> {
+        let origin = self.targets.origin_of(request.url())?;
+        let mut unsigned = Unsigned {
+            request,
+            origin,
+            slot,
+        };
+        match &self.stack {
+            Stack::One(auth) => auth.sign_in_place(&mut unsigned),
+            Stack::Keyed(auth) => auth.sign_in_place(extensions.get()?, &mut unsigned),
+        }
+    }
+
+    /// Sends a request through the layer.
+    async fn through_layer(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+        slot: &Slot,
+    ) -> Result<Response> {
+        let head = slot.take_head(request, &self.targets);
+        // `Below` is always ready, and so is the layer above it.
+        let answer = match &self.stack {
+            Stack::One(auth) => {
+                let layer = pin!(auth.clone().call(head));
+                drive(layer, slot, next, extensions).await
+            }
+            Stack::Keyed(auth) => {
+                let head = with_key(head, extensions.get());
+                let layer = pin!(auth.clone().call(head));
+                drive(layer, slot, next, extensions).await
+            }
+        };
+        complete(answer, slot)
+    }
+
+    /// Applies the rules of the layer to a response of a request that was signed in place.
+    async fn judge<'a>(
+        &self,
+        signed: Signed<'a>,
+        response: Response,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+        slot: &'a Slot,
+    ) -> Result<Response> {
+        let layer = pin!(signed.judge::<ByRequest, _>(slot.answer(response)));
+        complete(drive(layer, slot, next, extensions).await, slot)
+    }
+}
+
+/// A request that was signed in place.
+type Signed<'a> = SignedInPlace<'a, Below, Carried<'a>>;
+
+/// A request that must not be carried out twice, and may be sent a second time.
+struct Repeatable<'a> {
+    method: &'a Method,
+    url: &'a Url,
+}
+
+/// Returns the request if it matters whether its response answers a request after a redirect.
+#[inline]
+fn may_be_repeated<'a>(signed: &'a Signed<'_>) -> Option<Repeatable<'a>> {
+    let (method, carried) = signed.kept()?;
+    let url = carried.url()?;
+    (!method.is_safe()).then_some(Repeatable { method, url })
+}
+
+fn complete(
+    answer: std::result::Result<http::Response<()>, Error<reqwest_middleware::Error>>,
+    slot: &Slot,
+) -> Result<Response> {
+    match answer {
+        Ok(head) => Ok(slot.response_of(head)),
+        Err(Error::Auth(error)) => Err(reqwest_middleware::Error::middleware(error)),
+        Err(Error::Inner(error)) => Err(error),
     }
 }
 

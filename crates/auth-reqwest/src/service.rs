@@ -7,7 +7,7 @@ use std::{
 };
 
 use auth_core::Error;
-use http::{Request, Response, Uri, request::Parts};
+use http::{Method, Request, Response, Uri, request::Parts};
 use pin_project_lite::pin_project;
 use reqwest::{
     Client, ClientBuilder, ResponseBuilderExt, Url,
@@ -252,11 +252,9 @@ impl<B: RequestBody> Service<Request<B>> for ReqwestService {
         let (head, body) = request.into_parts();
         let state = match converted(head, body::wrap(body)) {
             Ok((request, uri)) => State::Calling {
-                followed: Followed::watch(
-                    request.method().clone(),
-                    Target::Uri(uri),
-                    self.redirects,
-                ),
+                followed: Followed::watch(request.method(), self.redirects),
+                method: request.method().clone(),
+                uri,
                 call: self.client.call(request),
             },
             Err(error) => State::Failed { error: Some(error) },
@@ -289,6 +287,8 @@ pin_project! {
             #[pin]
             call: <Client as Service<reqwest::Request>>::Future,
             followed: Followed,
+            method: Method,
+            uri: Uri,
         },
         // The request could not be converted.
         Failed { error: Option<reqwest::Error> },
@@ -300,9 +300,17 @@ impl Future for ReqwestFuture {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let result = match self.project().state.project() {
-            StateProj::Calling { call, followed } => {
+            StateProj::Calling {
+                call,
+                followed,
+                method,
+                uri,
+            } => {
                 let result = ready!(followed.poll(|| call.poll(cx)));
-                result.map(|response| marked(response, followed))
+                result.map(|mut response| {
+                    followed.mark(&mut response, method, Target::Uri(uri));
+                    with_url(response)
+                })
             }
             StateProj::Failed { error } => Err(error.take().expect("polled after it was ready")),
         };
@@ -351,9 +359,8 @@ fn url_of(uri: &Uri) -> Option<Url> {
     Url::parse(&text).ok()
 }
 
-/// Marks a response, and keeps its URL for a conversion back.
-fn marked(mut response: reqwest::Response, followed: &Followed) -> Response<reqwest::Body> {
-    followed.mark(&mut response);
+/// Converts a response, and keeps its URL for a conversion back.
+fn with_url(response: reqwest::Response) -> Response<reqwest::Body> {
     let url = response.url().clone();
     let mut response = Response::from(response);
     // Reqwest looks for the URL in an extension that only its builder can make. The extensions of

@@ -7,6 +7,7 @@ mod processor;
 #[allow(dead_code, reason = "shared with other benches")]
 mod report;
 #[path = "support/warm.rs"]
+#[allow(dead_code, reason = "shared with other benches")]
 mod warm;
 
 use std::{

@@ -1,20 +1,25 @@
 //! The cost of a signed request around hyper-util's client, which sends HTTP/1.1 over loopback to a
 //! server in the same thread. Counts the instructions of the whole program (client, server and
-//! runtime) minus those of the same program without a layer.
+//! runtime) minus those of the same program without a layer, and measures its processor time.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 #[path = "support/callgrind.rs"]
 #[allow(dead_code, reason = "shared with other benches")]
 mod callgrind;
+#[path = "support/processor.rs"]
+mod processor;
 #[path = "support/report.rs"]
 #[allow(dead_code, reason = "shared with other benches")]
 mod report;
 #[path = "support/retry.rs"]
 mod retry;
+#[path = "support/rw_lock.rs"]
+mod rw_lock;
 #[path = "support/warm.rs"]
+#[allow(dead_code, reason = "shared with other benches")]
 mod warm;
 
-use std::{env, io, net::Ipv4Addr, process::ExitCode};
+use std::{env, io, net::Ipv4Addr, process::ExitCode, time::Duration};
 
 use auth_core::Origins;
 use auth_tower::{AuthLayer, ReplayBodyLayer};
@@ -27,8 +32,9 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use report::{Limit, Report, Table, cell};
+use report::{Limit, Report, Table, cell, median};
 use retry::OnceMore;
+use rw_lock::RwLockLayer;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -46,8 +52,9 @@ fn main() -> ExitCode {
     }
     let mut report = Report::new("clients");
     futures(&mut report);
+    time(&mut report);
     if !callgrind::is_installed() {
-        println!("not run: instructions, which need valgrind (cargo xtask bench installs it)\n");
+        report.not_measured(callgrind::MISSING);
         return report.finish();
     }
     match count(&mut report) {
@@ -70,7 +77,8 @@ const OFF: &str = "AuthLayer, replay off";
 const RETRY: &str = "tower Retry(clone) + AddAuthorization";
 const ON: &str = "AuthLayer";
 const BODY: &str = "ReplayBodyLayer + AuthLayer";
-const CONTENDERS: [&str; 6] = [BARE, STATIC, OFF, RETRY, ON, BODY];
+const LOCK: &str = "hand-written layer, RwLock";
+const CONTENDERS: [&str; 7] = [BARE, STATIC, OFF, RETRY, ON, BODY, LOCK];
 
 fn count(report: &mut Report) -> Result<(), String> {
     let counts: Result<Vec<_>, String> = CONTENDERS
@@ -92,6 +100,7 @@ fn count(report: &mut Report) -> Result<(), String> {
         let counts = of(name);
         let over = counts - of(STATIC);
         report.note(format!("{name}: instructions"), counts.instructions);
+        report.note(format!("{name}: allocations"), counts.allocations);
         table.row([
             name.to_owned(),
             cell(counts.instructions, 0),
@@ -117,9 +126,36 @@ fn count(report: &mut Report) -> Result<(), String> {
     Ok(())
 }
 
+// --- time ---
+
+/// Measures the processor time of a request: client, server, runtime, and their system calls. The
+/// contenders run in turn, and the median of the rounds counts.
+fn time(report: &mut Report) {
+    let rounds: Vec<Vec<f64>> = (0..ROUNDS)
+        .map(|_| {
+            let micros = |contender: &str| {
+                send(contender, REQUESTS).as_secs_f64() * 1e6 / f64::from(REQUESTS)
+            };
+            CONTENDERS.into_iter().map(micros).collect()
+        })
+        .collect();
+    let mut table = Table::new(&["HTTP/1.1 over loopback, processor time", "µs", "more"]);
+    for (at, name) in CONTENDERS.into_iter().enumerate() {
+        let micros = median(rounds.iter().map(|round| round[at]).collect());
+        let more = median(rounds.iter().map(|round| round[at] - round[0]).collect());
+        report.note(format!("{name}: µs"), micros);
+        table.row([name.to_owned(), cell(micros, 1), cell(more, 2)]);
+    }
+    table.print();
+}
+
+const ROUNDS: u32 = 21;
+const REQUESTS: u32 = 500;
+
 // --- one contender ---
 
-fn send(contender: &str, requests: u32) {
+/// Sends this number of requests, one after the other. Returns the processor time.
+fn send(contender: &str, requests: u32) -> Duration {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -137,7 +173,8 @@ fn send(contender: &str, requests: u32) {
         // Made for every contender, because system calls cost more in a program with threads.
         let authenticator = authenticator(port);
         let layer = || AuthLayer::new(authenticator.clone());
-        let added = || AddAuthorizationLayer::bearer(&warm::token(TOKEN));
+        let token = warm::token(TOKEN);
+        let added = || AddAuthorizationLayer::bearer(&token);
         let body = ReplayBodyLayer::new(64 * 1024);
         match contender {
             BARE => drive(client(), port, requests).await,
@@ -145,13 +182,17 @@ fn send(contender: &str, requests: u32) {
             OFF => drive(layer().replay_off().layer(client()), port, requests).await,
             RETRY => {
                 let signed = added().layer(client());
-                drive(RetryLayer::new(OnceMore).layer(signed), port, requests).await;
+                drive(RetryLayer::new(OnceMore).layer(signed), port, requests).await
             }
             ON => drive(layer().layer(client()), port, requests).await,
             BODY => drive(body.layer(layer().layer(client())), port, requests).await,
+            LOCK => {
+                let lock = RwLockLayer::new(&token);
+                drive(lock.layer(client()), port, requests).await
+            }
             _ => panic!("no such contender: {contender}"),
         }
-    });
+    })
 }
 
 fn client<B>() -> Client<HttpConnector, B>
@@ -169,18 +210,26 @@ fn authenticator(port: u16) -> auth_core::Authenticator {
     std::thread::spawn(make).join().expect("a token")
 }
 
-/// One request after the other, each with a clone of the service, as `oneshot` does.
-async fn drive<S>(service: S, port: u16, requests: u32)
+/// One request after the other, each with a clone of the service, as `oneshot` does. Returns the
+/// processor time, without that of the first requests, which open the connection.
+async fn drive<S>(service: S, port: u16, requests: u32) -> Duration
 where
     S: Service<Request<Full<Bytes>>, Response = Response<Incoming>> + Clone,
     S::Error: std::fmt::Debug,
 {
-    for _ in 0..requests {
+    let mut start = processor::time();
+    for number in 0..FIRST + requests {
+        if number == FIRST {
+            start = processor::time();
+        }
         let response = service.clone().oneshot(request(port)).await;
         let body = response.expect("an answer").into_body();
         body.collect().await.expect("a body");
     }
+    processor::time() - start
 }
+
+const FIRST: u32 = 10;
 
 fn request(port: u16) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::default());

@@ -9,6 +9,7 @@ mod crowd;
 #[allow(dead_code, reason = "shared with other benches")]
 mod report;
 #[path = "support/warm.rs"]
+#[allow(dead_code, reason = "shared with other benches")]
 mod warm;
 
 use std::{
@@ -36,7 +37,7 @@ static HEAP: PeakAlloc = PeakAlloc;
 fn main() -> ExitCode {
     let mut report = Report::new("memory");
     futures(&mut report);
-    keys();
+    keys(&mut report);
     waiters(&mut report);
     report.finish()
 }
@@ -121,25 +122,22 @@ impl Future for Dense {
 
 // --- keys ---
 
-fn keys() {
+fn keys(report: &mut Report) {
     const TOKEN: usize = 1024;
     let default = warm::warm(warm::builder(TOKEN)).shards();
     let mut table = Table::new(&[
         &format!("{KEYS} keys, token of {TOKEN} bytes"),
         "bytes a key",
     ]);
-    let mut row = |name: String, build: &dyn Fn() -> AuthenticatorBuilder| {
-        table.row([name, bytes_of_a_key(build).to_string()]);
+    let mut row = |name: String, shards: usize| {
+        let options = AuthenticatorOptions::new().shards(shards);
+        let bytes = bytes_of_a_key(&|| warm::builder(TOKEN).options(options.clone()));
+        report.note(format!("a key, shards({shards}): bytes"), bytes as f64);
+        table.row([name, bytes.to_string()]);
     };
-    row(String::from("shards(1)"), &|| {
-        warm::builder(TOKEN).options(AuthenticatorOptions::new().shards(1))
-    });
-    row(format!("the default here, shards({default})"), &|| {
-        warm::builder(TOKEN)
-    });
-    row(String::from("the default's most, shards(8)"), &|| {
-        warm::builder(TOKEN).options(AuthenticatorOptions::new().shards(8))
-    });
+    row(String::from("shards(1)"), 1);
+    row(format!("the default here, shards({default})"), default);
+    row(String::from("the default's most, shards(8)"), 8);
     table.print();
 }
 
@@ -164,6 +162,8 @@ fn waiters(report: &mut Report) {
     table.row(["to be woken".to_owned(), format!("{bare:.1}")]);
     table.row(["for one token".to_owned(), format!("{token:.1}")]);
     table.print();
+    report.note("a task that waits to be woken: bytes", bare);
+    report.note("a task that waits for a token: bytes", token);
     report.gate(
         "a task that waits for a token: bytes more than a bare one",
         token - bare,

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         "token_requests",
     ]);
     let mut ratios = Vec::new();
+    let mut times = Vec::new();
     let mut token_requests = Vec::new();
     let mut rounds = 0;
     while rounds < MOST && ratios.len() < WANTED {
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
                     .to_string(),
             ]);
             ratios.push(token / bare);
+            times.push(token);
         }
     }
     println!(
@@ -68,6 +70,8 @@ fn main() -> ExitCode {
     };
     let what = format!("waking {TASKS} waiters, of waking bare tasks, median");
     report.gate(what, median(ratios), limit);
+    let times = median(times);
+    report.note(format!("waking {TASKS} waiters, median: ms"), times);
     // Exactly one each time: more would be a stampede, zero would be no token.
     let most = token_requests.iter().copied().fold(f64::MIN, f64::max);
     let fewest = token_requests.iter().copied().fold(f64::MAX, f64::min);

@@ -6,6 +6,7 @@
 #[allow(dead_code, reason = "shared with other benches")]
 mod report;
 #[path = "support/warm.rs"]
+#[allow(dead_code, reason = "shared with other benches")]
 mod warm;
 
 use std::{
@@ -50,6 +51,14 @@ fn main() -> ExitCode {
             fewest,
             Limit::AtLeast(1.5),
         );
+        report.note(
+            format!("{tasks} tasks, times {}", ways[RW_LOCK].0),
+            times(RW_LOCK),
+        );
+        for ((name, _), rates) in ways.iter().zip(&rates) {
+            let what = format!("{tasks} tasks, {name}: millions a second");
+            report.note(what, median(rates.clone()));
+        }
     }
     println!("millions a second, all tasks together");
     table.print();
@@ -57,7 +66,8 @@ fn main() -> ExitCode {
 }
 
 /// The usual code. The finished value in a lock is only for comparison.
-const JUDGED: [usize; 2] = [1, 2];
+const JUDGED: [usize; 2] = [1, RW_LOCK];
+const RW_LOCK: usize = 2;
 const ROUNDS: usize = 7;
 const SLICE: Duration = Duration::from_millis(40);
 const TOKEN: usize = 1024;

@@ -11,6 +11,7 @@ mod report;
 #[allow(dead_code, reason = "shared with other benches")]
 mod requests;
 #[path = "support/warm.rs"]
+#[allow(dead_code, reason = "shared with other benches")]
 mod warm;
 
 use std::{

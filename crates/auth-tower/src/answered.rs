@@ -1,9 +1,9 @@
 use std::{any, fmt};
 
-use auth_core::{Authenticator, Origins, Redirected, RedirectsUnseen};
-use http::{Extensions, Method, Request, Response, Uri};
+use auth_core::{Origins, Redirected, RedirectsUnseen};
+use http::{Method, Request, Response, Uri};
 
-use crate::{NotReplayed, Unsigned};
+use crate::NotReplayed;
 
 /// Says which request a response answers. A client or a layer below [`AuthLayer`](crate::AuthLayer)
 /// that follows redirects puts this mark into the response's extensions.
@@ -118,87 +118,11 @@ fn names_follower<S>() -> bool {
     any::type_name::<S>().contains("::FollowRedirect<")
 }
 
-/// Says that the answered request did not carry the token of an authenticator. An
-/// [`OriginGuardLayer`](crate::OriginGuardLayer) puts it into the response's extensions.
-#[derive(Clone)]
-pub(crate) struct BareRequest {
-    guard: Authenticator,
-    uri: Uri,
-    why: Unsigned,
-}
-
-/// The marks of this crate on a response. One type, because each type costs every response of a
-/// real client a look-up.
-#[derive(Clone, Default)]
-pub(crate) struct Marks {
-    /// The request went to another origin at once, and an `AuthLayer` sent it unsigned.
-    elsewhere: bool,
-    /// One entry per guard.
-    bare: Vec<BareRequest>,
-}
-
-impl Marks {
-    pub(crate) fn are_on(extensions: &Extensions) -> bool {
-        extensions.get::<Self>().is_some()
-    }
-
-    pub(crate) fn is_elsewhere(extensions: &Extensions) -> bool {
-        extensions.get().is_some_and(|marks: &Self| marks.elsewhere)
-    }
-
-    pub(crate) fn mark_elsewhere(extensions: &mut Extensions) {
-        extensions.get_or_insert_default::<Self>().elsewhere = true;
-    }
-
-    /// Removes the mark, because a layer above signed the request.
-    pub(crate) fn clear_elsewhere(extensions: &mut Extensions) {
-        let Some(marks) = extensions.get_mut::<Self>() else {
-            return;
-        };
-        marks.elsewhere = false;
-        if marks.bare.is_empty() {
-            extensions.remove::<Self>();
-        }
-    }
-}
-
-impl BareRequest {
-    pub(crate) fn new(guard: Authenticator, uri: Uri, why: Unsigned) -> Self {
-        Self { guard, uri, why }
-    }
-
-    pub(crate) fn mark<B>(self, response: &mut Response<B>) {
-        let marks = response.extensions_mut();
-        marks.get_or_insert_default::<Marks>().bare.push(self);
-    }
-
-    /// Returns where the request went and why it did not carry the token of this authenticator.
-    pub(crate) fn of<B>(
-        response: &Response<B>,
-        authenticator: &Authenticator,
-    ) -> Option<(Uri, Unsigned)> {
-        let marks: &Marks = response.extensions().get()?;
-        let bare = marks
-            .bare
-            .iter()
-            .find(|bare| bare.guard.shares_header(authenticator))?;
-        Some((bare.uri.clone(), bare.why.clone()))
-    }
-}
-
 impl fmt::Debug for AnsweredRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Only the host: path and query may contain a secret.
         f.debug_struct("AnsweredRequest")
             .field("method", &self.method)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for BareRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BareRequest")
-            .field("why", &self.why)
             .finish_non_exhaustive()
     }
 }

@@ -1,46 +1,18 @@
-//! Sends a request whose authenticator is known.
+//! Sends a request whose authenticator is known and that cannot be signed at once.
 
 use std::{mem, ops::Deref};
 
-use auth_core::{Authenticator, Signing};
-use http::{Request, Response};
+use auth_core::{Authenticator, Destination};
+use http::{Request, Response, Uri};
 use tower_service::Service;
 
 use crate::{
     AuthOutcome, ExistingCredential, Replay, ResponseFuture, Unsigned, notice, pending::Pending,
-    replay::sealed::Kept, settings::Settings, shared::Handle,
+    settings::Settings, shared::Handle,
 };
 
-/// Signs a request and sends it with a service that is ready.
-pub(crate) fn call<S, B, ResB, R, H>(
-    inner: &mut S,
-    replay: &R,
-    handle: H,
-    mut request: Request<B>,
-) -> ResponseFuture<S, B, R, H>
-where
-    S: Service<Request<B>, Response = Response<ResB>> + Clone,
-    R: Replay<B>,
-    H: Handle<S>,
-{
-    let origins = handle.settings().authenticator.origins();
-    if !origins.permits_request(request.uri(), request.headers()) {
-        return pass_elsewhere(inner, handle, request);
-    }
-    // Kept before it is signed, because a second send gets another token.
-    let kept = replay.keep(&request);
-    if R::MAY_REPLAY {
-        handle.fill_spare(inner);
-    }
-    match handle.settings().authenticator.sign(request.headers_mut()) {
-        Signing::Signed(generation) => {
-            ResponseFuture::signed(inner.call(request), handle, generation, kept)
-        }
-        _ => call_unsigned(inner, replay, handle, request),
-    }
-}
-
 /// Slow path: the request already carries credentials, or no valid token is cached.
+#[cold]
 pub(crate) fn call_unsigned<S, B, ResB, R, H>(
     inner: &mut S,
     replay: &R,
@@ -55,7 +27,9 @@ where
     if handle.settings().authenticator.is_signed(request.headers()) {
         match handle.settings().existing {
             ExistingCredential::Keep => {
-                return pass(inner, handle, request, Unsigned::OwnCredentials);
+                let authenticator = &handle.settings().authenticator;
+                let notes = note_unsigned(authenticator, request.uri(), Unsigned::OwnCredentials);
+                return ResponseFuture::unsigned(inner.call(request), notes);
             }
             ExistingCredential::Reject => return fail(inner, already_signed(handle.settings())),
             ExistingCredential::Replace => {}
@@ -77,41 +51,30 @@ where
     ResponseFuture::waiting(Pending::start(handle, inner, request, replay.clone()))
 }
 
-/// Sends a request to another origin unchanged.
-pub(crate) fn pass_elsewhere<S, B, ResB, R, H>(
-    inner: &mut S,
-    handle: H,
-    request: Request<B>,
-) -> ResponseFuture<S, B, R, H>
-where
-    S: Service<Request<B>, Response = Response<ResB>> + Clone,
-    R: Replay<B>,
-    H: Handle<S>,
-{
-    let why = Unsigned::elsewhere(handle.settings().authenticator.origins(), &request);
-    pass(inner, handle, request, why)
+/// Reports a request that is sent unchanged because of its destination. Returns the notes for its
+/// response. The most frequent reason needs none.
+#[cold]
+pub(crate) fn note_elsewhere(
+    authenticator: &Authenticator,
+    uri: &Uri,
+    destination: Destination,
+) -> Option<Box<AuthOutcome>> {
+    match destination {
+        Destination::SameOtherOrigin(number) => notice::same_elsewhere(authenticator, uri, number),
+        Destination::OtherHost => return note_unsigned(authenticator, uri, Unsigned::OtherHost),
+        _ => notice::elsewhere(authenticator, uri),
+    }
+    None
 }
 
-/// Sends a request unchanged.
-pub(crate) fn pass<S, B, ResB, R, H>(
-    inner: &mut S,
-    handle: H,
-    request: Request<B>,
+/// Reports a request that is sent unchanged. Returns the notes for its response.
+pub(crate) fn note_unsigned(
+    authenticator: &Authenticator,
+    uri: &Uri,
     why: Unsigned,
-) -> ResponseFuture<S, B, R, H>
-where
-    S: Service<Request<B>, Response = Response<ResB>> + Clone,
-    R: Replay<B>,
-    H: Handle<S>,
-{
-    notice::unsigned(&handle.settings().authenticator, request.uri(), &why);
-    // The most frequent reason needs no notes.
-    let notes = match why {
-        Unsigned::OtherOrigin => None,
-        why => Some(Box::new(AuthOutcome::sent_unsigned(why))),
-    };
-    let call = inner.call(request);
-    ResponseFuture::unsigned(call, handle, Kept::nothing(), notes)
+) -> Option<Box<AuthOutcome>> {
+    notice::unsigned(authenticator, uri, &why);
+    Some(Box::new(AuthOutcome::sent_unsigned(why)))
 }
 
 /// Returns an error without sending the request.

@@ -2,23 +2,22 @@ use std::{
     fmt,
     future::Future,
     mem,
-    ops::Deref,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use auth_core::{Authenticator, Generation, Local, Refusal, ScopeAnswer, TokenRefused};
+use auth_core::{Generation, Local, Refusal, ScopeAnswer, TokenRefused};
 use http::{Extensions, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::{
     AnsweredRequest, AuthOutcome, Error, InsufficientScope, NotReplayed, Replay,
-    answered::{BareRequest, Marks, redirected},
+    answered::redirected,
+    marks::{BareRequest, Marked},
     notice,
     pending::{Next, Pending, Phase, Resent},
     replay::sealed::Kept,
-    settings::Settings,
     shared::{Handle, Shared},
     verdict::Verdict,
 };
@@ -47,10 +46,8 @@ pin_project! {
         Calling {
             #[pin]
             call: S::Future,
-            handle: H,
-            // The token of the request. With neither a token nor notes, the request goes to another
-            // origin.
-            signed: Option<Generation>,
+            // With neither a token nor notes, the request goes to another origin.
+            signed: Option<Signed<H>>,
             // For a second send.
             kept: R::Kept,
             // `None` for a first send that did not wait and is signed, or goes to another origin.
@@ -60,6 +57,12 @@ pin_project! {
         // `Calling`.
         NotOut { why: Option<NotOut<S, B, R, H>> },
     }
+}
+
+/// What a signed request needs for its response.
+struct Signed<H> {
+    handle: H,
+    generation: Generation,
 }
 
 enum NotOut<S, B, R, H>
@@ -86,11 +89,10 @@ where
         generation: Generation,
         kept: R::Kept,
     ) -> Self {
-        let signed = Some(generation);
+        let signed = Some(Signed { handle, generation });
         Self {
             state: State::Calling {
                 call,
-                handle,
                 signed,
                 kept,
                 notes: None,
@@ -98,18 +100,12 @@ where
         }
     }
 
-    pub(crate) fn unsigned(
-        call: S::Future,
-        handle: H,
-        kept: R::Kept,
-        notes: Option<Box<AuthOutcome>>,
-    ) -> Self {
+    pub(crate) fn unsigned(call: S::Future, notes: Option<Box<AuthOutcome>>) -> Self {
         Self {
             state: State::Calling {
                 call,
-                handle,
                 signed: None,
-                kept,
+                kept: R::Kept::nothing(),
                 notes,
             },
         }
@@ -146,22 +142,24 @@ where
         let mut answer = None;
         if let StateProj::Calling {
             call,
-            handle,
             signed,
             notes,
             ..
         } = state
         {
-            let result = ready!(call.poll(cx));
-            // Checked in place, because each move copies the large response.
-            let is_plain = match &result {
-                Ok(response) => {
-                    signed.is_some() && notes.is_none() && {
-                        let extensions = response.extensions();
-                        says_nothing(handle.settings(), response.status(), extensions)
-                    }
+            let mut result = ready!(call.poll(cx));
+            // Judged in place, because each move copies the large response.
+            let is_plain = match (&mut result, signed) {
+                (Ok(_), _) if notes.is_some() => false,
+                (Ok(response), Some(Signed { handle, .. })) => {
+                    let heads_matter = handle.settings().heads_matter;
+                    says_nothing(heads_matter, response.status(), response.extensions())
                 }
-                Err(_) => true,
+                (Ok(response), None) => {
+                    AuthOutcome::leave_elsewhere(response.extensions_mut());
+                    true
+                }
+                (Err(_), _) => true,
             };
             if is_plain {
                 return Poll::Ready(result.map_err(Error::Inner));
@@ -190,7 +188,6 @@ where
             let next = match this.state.as_mut().project() {
                 StateProj::Calling {
                     call,
-                    handle,
                     signed,
                     kept,
                     notes,
@@ -199,20 +196,16 @@ where
                         Some(answer) => answer,
                         None => ready!(call.poll(cx)),
                     };
-                    let response = result.map_err(Error::Inner)?;
-                    let Some(generation) = *signed else {
-                        let response = match notes.take() {
-                            Some(notes) => notes.attach_unsigned(response),
-                            None => {
-                                let mut response = response;
-                                AuthOutcome::leave_elsewhere(&mut response);
-                                response
-                            }
-                        };
+                    let mut response = result.map_err(Error::Inner)?;
+                    let Some(Signed { handle, generation }) = signed else {
+                        match notes.take() {
+                            Some(notes) => response = notes.attach_unsigned(response),
+                            None => AuthOutcome::leave_elsewhere(response.extensions_mut()),
+                        }
                         return Poll::Ready(Ok(response));
                     };
                     let kept = mem::replace(kept, R::Kept::nothing());
-                    match judge(&*handle, response, generation, kept, notes.take()) {
+                    match judge(&*handle, response, *generation, kept, notes.take()) {
                         Ok(response) => return Poll::Ready(Ok(response)),
                         Err(pending) => State::NotOut {
                             why: Some(NotOut::Waiting(pending)),
@@ -241,8 +234,7 @@ where
                             notes,
                         }) => State::Calling {
                             call,
-                            handle,
-                            signed,
+                            signed: signed.map(|generation| Signed { handle, generation }),
                             kept,
                             notes: Some(notes),
                         },
@@ -261,12 +253,12 @@ type Again<S, B, R, H> = Box<Pending<S, B, R, H>>;
 /// Returns whether a response is an ordinary one: no 401, no mark, and no rule to check.
 #[inline(always)]
 pub(crate) fn says_nothing(
-    settings: &Settings<impl Deref<Target = Authenticator>>,
+    heads_matter: bool,
     status: StatusCode,
     extensions: &Extensions,
 ) -> bool {
     status != StatusCode::UNAUTHORIZED
-        && !settings.heads_matter
+        && !heads_matter
         && (extensions.is_empty() || has_no_mark(extensions))
 }
 
@@ -274,9 +266,7 @@ pub(crate) fn says_nothing(
 /// leave their own extensions, so an empty map is not required.
 #[cold]
 fn has_no_mark(extensions: &Extensions) -> bool {
-    extensions.get::<TokenRefused>().is_none()
-        && extensions.get::<AuthOutcome>().is_none()
-        && !Marks::are_on(extensions)
+    extensions.get::<TokenRefused>().is_none() && !Marked::is_on(extensions)
 }
 
 /// Judges a response to a signed request: it is returned to the caller, or it is the reason for a

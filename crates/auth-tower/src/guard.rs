@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{AnsweredRequest, Unsigned, answered::BareRequest, notice};
+use crate::{AnsweredRequest, Unsigned, marks::BareRequest, notice};
 
 /// Removes an authenticator's headers from every request to a destination outside its
 /// [`Origins`](auth_core::Origins).

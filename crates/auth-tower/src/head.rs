@@ -3,7 +3,10 @@
 //! `Request::clone` costs several allocations, because each header value that was made for the
 //! request becomes a shared one. One pass over the bytes into a buffer of the thread costs none.
 
-use std::{cell::RefCell, mem};
+use std::{
+    cell::{Cell, RefCell},
+    mem,
+};
 
 use auth_core::Key;
 use http::{
@@ -12,64 +15,55 @@ use http::{
 };
 use zeroize::Zeroize;
 
+use standard::{name_of, number_of};
+
+mod standard;
+
 /// The copy. When it is dropped, its buffer returns to the thread's pool.
 pub(crate) struct HeadCopy(Option<Box<Head>>);
 
 /// A head to be copied.
-pub(crate) struct HeadRef<'a> {
-    method: &'a Method,
-    version: Version,
-    /// `None` without extensions.
-    extensions: Option<&'a Extensions>,
-    scheme: Option<&'a uri::Scheme>,
-    authority: &'a str,
-    path: &'a str,
-    headers: &'a HeaderMap,
+pub(crate) trait CopyHead {
+    fn method(&self) -> &Method;
+    fn version(&self) -> Version;
+    fn extensions(&self) -> Option<&Extensions>;
+    /// A URI with the scheme and the authority.
+    fn origin(&self) -> &Uri;
+    /// Path and query.
+    fn path(&self) -> &str;
+    fn headers(&self) -> &HeaderMap;
 }
 
-impl<'a> HeadRef<'a> {
+impl<B> CopyHead for Request<B> {
     #[inline]
-    pub(crate) fn of<B>(request: &'a Request<B>) -> Self {
-        let uri = request.uri();
-        let path = uri.path_and_query().map_or("", uri::PathAndQuery::as_str);
-        let extensions = request.extensions();
-        Self {
-            version: request.version(),
-            extensions: (!extensions.is_empty()).then_some(extensions),
-            ..Self::of_parts(request.method(), uri, path, request.headers())
-        }
-    }
-
-    /// Takes scheme and authority of the URI, not its path.
-    #[inline]
-    pub(crate) fn of_parts(
-        method: &'a Method,
-        origin: &'a Uri,
-        path: &'a str,
-        headers: &'a HeaderMap,
-    ) -> Self {
-        Self {
-            method,
-            version: Version::default(),
-            extensions: None,
-            scheme: origin.scheme(),
-            authority: origin.authority().map_or("", uri::Authority::as_str),
-            path,
-            headers,
-        }
-    }
-
-    pub(crate) fn method(&self) -> &Method {
-        self.method
+    fn method(&self) -> &Method {
+        self.method()
     }
 
     #[inline]
-    fn target(&self) -> Line<'a> {
-        Line {
-            name: self.authority.as_bytes(),
-            value: self.path.as_bytes(),
-            sensitive: false,
-        }
+    fn version(&self) -> Version {
+        self.version()
+    }
+
+    #[inline]
+    fn extensions(&self) -> Option<&Extensions> {
+        Some(self.extensions())
+    }
+
+    #[inline]
+    fn origin(&self) -> &Uri {
+        self.uri()
+    }
+
+    #[inline]
+    fn path(&self) -> &str {
+        let path = self.uri().path_and_query();
+        path.map_or("", uri::PathAndQuery::as_str)
+    }
+
+    #[inline]
+    fn headers(&self) -> &HeaderMap {
+        self.headers()
     }
 }
 
@@ -90,14 +84,25 @@ struct Head {
 }
 
 impl HeadCopy {
-    pub(crate) fn of(request: &HeadRef<'_>) -> Self {
-        let mut head = POOL
-            .try_with(|pool| pool.borrow_mut().pop())
-            .ok()
-            .flatten()
-            .unwrap_or_default();
-        head.fill(request);
+    #[inline]
+    pub(crate) fn of(request: &impl CopyHead) -> Self {
+        let mut head = Pool::take();
+        head.method.clone_from(request.method());
+        head.version = request.version();
+        if let Some(extensions) = request.extensions() {
+            if !extensions.is_empty() {
+                head.keep_extensions(extensions);
+            }
+        }
+        let origin = request.origin();
+        head.scheme = origin.scheme().cloned();
+        let authority = origin.authority().map_or("", uri::Authority::as_str);
+        head.fill(authority, request.path(), request.headers());
         Self(Some(head))
+    }
+
+    pub(crate) fn method(&self) -> Option<&Method> {
+        Some(&self.0.as_ref()?.method)
     }
 
     /// Returns method and URI of the request.
@@ -106,7 +111,7 @@ impl HeadCopy {
         let mut uri = uri::Parts::default();
         uri.scheme = head.scheme.clone();
         let line = Lines(head.bytes.get(..head.used)?).next()?;
-        uri.authority = part(line.name)?;
+        uri.authority = part(line.name.text()?)?;
         uri.path_and_query = part(line.value)?;
         Some((head.method.clone(), Uri::from_parts(uri).ok()?))
     }
@@ -118,46 +123,43 @@ impl HeadCopy {
 }
 
 impl Drop for HeadCopy {
+    #[inline]
     fn drop(&mut self) {
-        let Some(mut head) = self.0.take() else {
-            return;
-        };
-        head.clear();
-        if head.bytes.capacity() <= MAX_KEPT_BYTES {
-            // A thread that is ending has no pool any more; the buffer is dropped.
-            let _ = POOL.try_with(|pool| {
-                let mut pool = pool.borrow_mut();
-                if pool.len() < MAX_KEPT {
-                    pool.push(head);
-                }
-            });
+        if let Some(mut head) = self.0.take() {
+            if head.has_leftovers() {
+                head.clear();
+            }
+            if head.bytes.len() <= MAX_KEPT_BYTES {
+                Pool::give(head);
+            }
         }
     }
 }
 
 impl Head {
-    fn fill(&mut self, request: &HeadRef<'_>) {
-        self.method.clone_from(request.method);
-        self.version = request.version;
-        if let Some(extensions) = request.extensions {
-            match extensions.get::<Key>() {
-                Some(key) if extensions.len() == 1 => self.key = Some(key.clone()),
-                _ => self.extensions.clone_from(extensions),
-            }
+    #[cold]
+    fn keep_extensions(&mut self, extensions: &Extensions) {
+        match extensions.get::<Key>() {
+            Some(key) if extensions.len() == 1 => self.key = Some(key.clone()),
+            _ => self.extensions.clone_from(extensions),
         }
-        self.scheme = request.scheme.cloned();
-        if self.copy(request).is_none() {
-            self.make_room(request);
-            self.copy(request);
+    }
+
+    #[inline]
+    fn fill(&mut self, authority: &str, path: &str, headers: &HeaderMap) {
+        if self.copy(authority, path, headers).is_none() {
+            self.make_room(authority, path, headers);
+            self.copy(authority, path, headers);
         }
     }
 
     /// Copies the texts. Returns `None` if there is not enough room.
-    fn copy(&mut self, request: &HeadRef<'_>) -> Option<()> {
+    #[inline(never)]
+    fn copy(&mut self, authority: &str, path: &str, headers: &HeaderMap) -> Option<()> {
         let room = self.bytes.len();
-        let mut free = request.target().write(&mut self.bytes)?;
+        let mut free = Line::of_uri(authority, path).write(&mut self.bytes)?;
         let mut sensitive = false;
-        for header in request.headers {
+        for header in headers {
             let line = Line::of_header(header);
             sensitive |= line.sensitive;
             free = line.write(free)?;
@@ -169,11 +171,10 @@ impl Head {
 
     /// Takes a larger buffer. Wipes sensitive bytes in the old one.
     #[cold]
-    fn make_room(&mut self, request: &HeadRef<'_>) {
+    fn make_room(&mut self, authority: &str, path: &str, headers: &HeaderMap) {
         self.bytes.zeroize();
-        let lines = request.headers.iter();
-        let lines = lines.map(|header| Line::of_header(header).size());
-        let needed = request.target().size() + lines.sum::<usize>();
+        let lines = headers.iter().map(|header| Line::of_header(header).size());
+        let needed = Line::of_uri(authority, path).size() + lines.sum::<usize>();
         self.bytes = vec![0; needed.next_power_of_two().max(MIN_BYTES)];
     }
 
@@ -182,7 +183,7 @@ impl Head {
         let target = lines.next()?;
         let mut uri = uri::Parts::default();
         uri.scheme = self.scheme.take();
-        uri.authority = part(target.name)?;
+        uri.authority = part(target.name.text()?)?;
         uri.path_and_query = part(target.value)?;
         // One more, for the credential. Several values of one name take only one place, so there
         // may be more values than a map has places.
@@ -190,8 +191,7 @@ impl Head {
         for line in lines {
             let mut value = HeaderValue::from_bytes(line.value).ok()?;
             value.set_sensitive(line.sensitive);
-            map.try_append(HeaderName::from_bytes(line.name).ok()?, value)
-                .ok()?;
+            map.try_append(line.name.to_name()?, value).ok()?;
         }
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.method = mem::take(&mut self.method);
@@ -205,29 +205,53 @@ impl Head {
         Some(parts)
     }
 
+    /// Returns whether there is more than texts that are not sensitive.
+    #[inline]
+    fn has_leftovers(&self) -> bool {
+        self.sensitive || self.key.is_some() || !self.extensions.is_empty()
+    }
+
+    #[cold]
     fn clear(&mut self) {
         if self.sensitive {
             self.bytes[..self.used].zeroize();
         }
-        self.used = 0;
         self.extensions.clear();
         self.key = None;
         self.sensitive = false;
     }
 }
 
-/// Two texts: name and value of a header, or authority and path of the URI.
+/// Name and value of a header, or authority and path of the URI.
 struct Line<'a> {
-    name: &'a [u8],
+    name: Name<'a>,
     value: &'a [u8],
     sensitive: bool,
 }
 
+enum Name<'a> {
+    /// See [`number_of`].
+    Standard(u32),
+    Text(&'a [u8]),
+}
+
 impl<'a> Line<'a> {
     #[inline]
+    fn of_uri(authority: &'a str, path: &'a str) -> Self {
+        Self {
+            name: Name::Text(authority.as_bytes()),
+            value: path.as_bytes(),
+            sensitive: false,
+        }
+    }
+
+    #[inline(always)]
     fn of_header((name, value): (&'a HeaderName, &'a HeaderValue)) -> Self {
         Self {
-            name: name.as_str().as_bytes(),
+            name: match number_of(name) {
+                Some(number) => Name::Standard(number),
+                None => Name::Text(name.as_str().as_bytes()),
+            },
             value: value.as_bytes(),
             sensitive: value.is_sensitive(),
         }
@@ -235,27 +259,56 @@ impl<'a> Line<'a> {
 
     #[inline]
     fn size(&self) -> usize {
-        LENGTHS + self.name.len() + self.value.len()
+        let name = match self.name {
+            Name::Standard(_) => 0,
+            Name::Text(text) => text.len(),
+        };
+        HEAD + name + self.value.len()
     }
 
-    /// Writes lengths, name and value, and returns the remaining room. `None` if there is not
-    /// enough room.
-    #[inline]
+    /// Writes the line, and returns the remaining room. `None` if there is not enough room.
+    #[inline(always)]
     fn write<'b>(&self, room: &'b mut [u8]) -> Option<&'b mut [u8]> {
-        let (lengths, room) = room.split_first_chunk_mut()?;
-        let (name, room) = room.split_at_mut_checked(self.name.len())?;
+        let (head, room) = room.split_first_chunk_mut()?;
+        let room = match self.name {
+            Name::Standard(number) => {
+                *head = self.head(u64::from(number) << 1 | 1);
+                room
+            }
+            Name::Text(text) => {
+                *head = self.head((text.len() as u64) << 1);
+                let (name, room) = room.split_at_mut_checked(text.len())?;
+                copy(name, text);
+                room
+            }
+        };
         let (value, room) = room.split_at_mut_checked(self.value.len())?;
-        *lengths = self.lengths();
-        copy(name, self.name);
         copy(value, self.value);
         Some(room)
     }
 
-    /// One bit for the mark, 31 for the name's length, 32 for the value's. Larger headers do not
-    /// exist.
-    fn lengths(&self) -> [u8; LENGTHS] {
-        let (name, value) = (self.name.len() as u64, self.value.len() as u64);
+    /// One bit for the mark, one for a standard name, 30 for its number or the name's length, 32
+    /// for the value's length. Larger headers do not exist.
+    #[inline(always)]
+    fn head(&self, name: u64) -> [u8; HEAD] {
+        let value = self.value.len() as u64;
         (value << 32 | name << 1 | u64::from(self.sensitive)).to_le_bytes()
+    }
+}
+
+impl Name<'_> {
+    fn text(&self) -> Option<&[u8]> {
+        match self {
+            Self::Standard(_) => None,
+            Self::Text(text) => Some(text),
+        }
+    }
+
+    fn to_name(&self) -> Option<HeaderName> {
+        match *self {
+            Self::Standard(number) => name_of(number as usize),
+            Self::Text(text) => HeaderName::from_bytes(text).ok(),
+        }
     }
 }
 
@@ -267,15 +320,22 @@ impl<'a> Iterator for Lines<'a> {
     type Item = Line<'a>;
 
     fn next(&mut self) -> Option<Line<'a>> {
-        let (lengths, rest) = self.0.split_first_chunk()?;
-        let lengths = u64::from_le_bytes(*lengths);
-        let (name, rest) = rest.split_at_checked((lengths as u32 >> 1) as usize)?;
-        let (value, rest) = rest.split_at_checked((lengths >> 32) as usize)?;
+        let (head, rest) = self.0.split_first_chunk()?;
+        let head = u64::from_le_bytes(*head);
+        let number = head as u32 >> 2;
+        let (name, rest) = match head >> 1 & 1 {
+            1 => (Name::Standard(number), rest),
+            _ => {
+                let (text, rest) = rest.split_at_checked(number as usize)?;
+                (Name::Text(text), rest)
+            }
+        };
+        let (value, rest) = rest.split_at_checked((head >> 32) as usize)?;
         self.0 = rest;
         Some(Line {
             name,
             value,
-            sensitive: lengths & 1 == 1,
+            sensitive: head & 1 == 1,
         })
     }
 }
@@ -284,13 +344,15 @@ impl<'a> Iterator for Lines<'a> {
 /// and most names and many values are short.
 #[inline(always)]
 fn copy(to: &mut [u8], from: &[u8]) {
-    if to.len() <= 32 && try_copy::<16>(to, from) {
-        return;
+    let is_copied = match to.len() {
+        ..16 => try_copy::<8>(to, from) || try_copy::<4>(to, from),
+        16..=32 => try_copy::<16>(to, from),
+        33..=64 => try_copy::<32>(to, from),
+        _ => false,
+    };
+    if !is_copied {
+        to.copy_from_slice(from);
     }
-    if to.len() < 16 && (try_copy::<8>(to, from) || try_copy::<4>(to, from)) {
-        return;
-    }
-    to.copy_from_slice(from);
 }
 
 /// Copies the first and the last `N` bytes, which are all bytes of a text of `N` to `2 * N` bytes.
@@ -315,8 +377,8 @@ fn part<T: for<'a> TryFrom<&'a [u8]>>(text: &[u8]) -> Option<Option<T>> {
     T::try_from(text).ok().map(Some)
 }
 
-/// The size of a line's lengths, in bytes.
-const LENGTHS: usize = size_of::<u64>();
+/// The size of the number before a line, in bytes.
+const HEAD: usize = size_of::<u64>();
 /// The size of a new buffer, in bytes. Most heads fit.
 const MIN_BYTES: usize = 1024;
 /// The number of buffers that a thread keeps.
@@ -324,9 +386,53 @@ const MAX_KEPT: usize = 64;
 /// Larger buffers are returned to the allocator.
 const MAX_KEPT_BYTES: usize = 16 * 1024;
 
-thread_local! {
+/// The buffers that a thread keeps for further requests.
+struct Pool {
+    /// The buffer that was returned last.
+    last: Cell<Option<Box<Head>>>,
     #[allow(clippy::vec_box, reason = "the boxes are reused")]
-    static POOL: RefCell<Vec<Box<Head>>> = const { RefCell::new(Vec::new()) };
+    others: RefCell<Vec<Box<Head>>>,
+}
+
+impl Pool {
+    #[inline]
+    fn take() -> Box<Head> {
+        let last = POOL.try_with(|pool| pool.last.take());
+        last.ok().flatten().unwrap_or_else(Self::take_other)
+    }
+
+    #[cold]
+    fn take_other() -> Box<Head> {
+        let other = POOL.try_with(|pool| pool.others.borrow_mut().pop());
+        other.ok().flatten().unwrap_or_default()
+    }
+
+    #[inline]
+    fn give(head: Box<Head>) {
+        // A thread that is ending has no pool any more; the buffer is dropped.
+        let _ = POOL.try_with(|pool| {
+            if let Some(other) = pool.last.replace(Some(head)) {
+                pool.keep(other);
+            }
+        });
+    }
+
+    #[cold]
+    fn keep(&self, head: Box<Head>) {
+        let mut others = self.others.borrow_mut();
+        if others.len() + 1 < MAX_KEPT {
+            others.push(head);
+        }
+    }
+}
+
+thread_local! {
+    static POOL: Pool = const {
+        Pool {
+            last: Cell::new(None),
+            others: RefCell::new(Vec::new()),
+        }
+    };
 }
 
 #[cfg(test)]

@@ -1,13 +1,33 @@
 //! The fast path for clients whose requests are not of the crate `http`. For the crates of this
 //! workspace.
 
-use auth_core::{Generation, Local, Signing};
-use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri};
+use auth_core::{Authenticator, Generation, Key, Local, Signing};
+use http::{Extensions, HeaderMap, Method, Response, StatusCode, Uri, Version};
 use tower_service::Service;
 
 use crate::{
-    Auth, Replay, ReplayWith, ResponseFuture, future, head::HeadRef, replay::Copied, shared::Shared,
+    Auth, KeyedAuth, Replay, ReplayWith, ResponseFuture, future,
+    head::CopyHead,
+    replay::Copied,
+    settings::{Options, Own},
+    shared::{Handle, Shared},
 };
+
+/// A request of another crate that is not signed yet.
+pub trait RequestInPlace {
+    /// What is kept of the request for a second send, apart from its head.
+    type Kept;
+
+    /// Returns the head.
+    fn head(&self) -> HeadInPlace<'_>;
+
+    /// Returns the headers, to sign them.
+    fn headers_mut(&mut self) -> &mut HeaderMap;
+
+    /// Keeps what is not in the head for a second send. Returns `None` if the request cannot be
+    /// sent again.
+    fn keep(&mut self) -> Option<Self::Kept>;
+}
 
 /// The head of a request of another crate.
 #[derive(Debug)]
@@ -22,71 +42,168 @@ pub struct HeadInPlace<'a> {
     pub origin: &'a Uri,
     /// Path and query of the request.
     pub path: &'a str,
-    /// The headers, to be signed.
-    pub headers: &'a mut HeaderMap,
+    /// The headers.
+    pub headers: &'a HeaderMap,
 }
 
-/// A request that [`Auth::sign_in_place`] signed.
+impl CopyHead for HeadInPlace<'_> {
+    fn method(&self) -> &Method {
+        self.method
+    }
+
+    fn version(&self) -> Version {
+        Version::default()
+    }
+
+    fn extensions(&self) -> Option<&Extensions> {
+        None
+    }
+
+    fn origin(&self) -> &Uri {
+        self.origin
+    }
+
+    fn path(&self) -> &str {
+        self.path
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        self.headers
+    }
+}
+
+/// A request that was signed in place.
 #[allow(missing_debug_implementations, reason = "inside a future")]
-pub struct SignedInPlace<S, B> {
-    handle: Local<Shared<S>>,
+pub struct SignedInPlace<'a, S, B> {
+    by: Signer<'a, S>,
     generation: Generation,
     kept: Copied<B>,
 }
 
-impl<S: Clone, F> Auth<S, ReplayWith<F>> {
+/// The service that signed a request.
+enum Signer<'a, S> {
+    One {
+        shared: &'a Local<Shared<S>>,
+        inner: &'a S,
+    },
+    Keyed {
+        options: &'a Options,
+        authenticator: Authenticator,
+        inner: &'a S,
+    },
+}
+
+impl<S, F> Auth<S, ReplayWith<F>> {
     /// Signs a request that the caller then sends without this service. Returns `None`, with the
-    /// headers unchanged, if the request cannot be signed at once: another origin, credentials of
+    /// request unchanged, if the request cannot be signed at once: another origin, credentials of
     /// the caller, no valid token. Such a request goes through `call`.
-    ///
-    /// `again` clones the rest of the request for a second send.
     #[doc(hidden)]
     #[inline]
-    pub fn sign_in_place<B>(
+    pub fn sign_in_place<T: RequestInPlace>(
         &self,
-        head: HeadInPlace<'_>,
-        again: impl FnOnce() -> Option<B>,
-    ) -> Option<SignedInPlace<S, B>> {
+        request: &mut T,
+    ) -> Option<SignedInPlace<'_, S, T::Kept>> {
         let shared = self.shared.local();
-        let authenticator = &shared.settings().authenticator;
-        if !authenticator
-            .origins()
-            .permits_request(head.origin, head.headers)
-        {
-            return None;
-        }
-        // Kept before it is signed, because a second send gets another token.
-        let copied = HeadRef::of_parts(head.method, head.origin, head.path, head.headers);
-        let kept = self.replay.keep_parts(&copied, again);
-        shared.fill_spare(&self.inner);
-        match authenticator.sign(head.headers) {
-            Signing::Signed(generation) => Some(SignedInPlace {
-                handle: shared.clone(),
-                generation,
-                kept,
-            }),
-            _ => None,
-        }
+        let (generation, kept) = sign(&shared.settings().authenticator, &self.replay, request)?;
+        let inner = &self.inner;
+        Some(SignedInPlace {
+            by: Signer::One { shared, inner },
+            generation,
+            kept,
+        })
     }
 }
 
-impl<S, B> SignedInPlace<S, B> {
+impl<S, F> KeyedAuth<S, ReplayWith<F>> {
+    /// As for [`Auth`], with the token of a key. Also returns `None` if there is no authenticator
+    /// for the key.
+    #[doc(hidden)]
+    #[inline]
+    pub fn sign_in_place<T: RequestInPlace>(
+        &self,
+        key: &Key,
+        request: &mut T,
+    ) -> Option<SignedInPlace<'_, S, T::Kept>> {
+        let authenticator = self.authenticators.get(key).ok()?;
+        let (generation, kept) = sign(&authenticator, &self.replay, request)?;
+        let by = Signer::Keyed {
+            options: &self.options,
+            authenticator,
+            inner: &self.inner,
+        };
+        Some(SignedInPlace {
+            by,
+            generation,
+            kept,
+        })
+    }
+}
+
+#[inline(always)]
+fn sign<F, T: RequestInPlace>(
+    authenticator: &Authenticator,
+    replay: &ReplayWith<F>,
+    request: &mut T,
+) -> Option<(Generation, Copied<T::Kept>)> {
+    let head = request.head();
+    let origins = authenticator.origins();
+    if !origins.permits_request(head.origin, head.headers) {
+        return None;
+    }
+    // Kept before it is signed, because a second send gets another token.
+    let kept = replay.keep_in_place(request);
+    match authenticator.sign(request.headers_mut()) {
+        Signing::Signed(generation) => Some((generation, kept)),
+        _ => None,
+    }
+}
+
+impl<S, B> SignedInPlace<'_, S, B> {
+    /// Returns the method and what was kept. `None` if the request will not be sent again.
+    #[doc(hidden)]
+    #[inline]
+    #[must_use]
+    pub fn kept(&self) -> Option<(&Method, &B)> {
+        self.kept.get()
+    }
+
     /// Returns whether the caller gets a response as it is, because no rule applies to it.
     #[doc(hidden)]
     #[inline]
     #[must_use]
     pub fn is_plain(&self, status: StatusCode, extensions: &Extensions) -> bool {
-        future::says_nothing(self.handle.settings(), status, extensions)
+        let heads_matter = match &self.by {
+            Signer::One { shared, .. } => Shared::settings(shared).heads_matter,
+            Signer::Keyed {
+                options,
+                authenticator,
+                ..
+            } => options.heads_matter(authenticator.asks_for_wider_scope()),
+        };
+        future::says_nothing(heads_matter, status, extensions)
     }
 
     /// Judges a response that is not plain: makes the future of the service, as if the service had
     /// sent the request. `call` returns the response.
     #[doc(hidden)]
+    #[cold]
     pub fn judge<R, ResB>(self, call: S::Future) -> ResponseFuture<S, B, R>
     where
-        S: Service<Request<B>, Response = Response<ResB>> + Clone,
+        S: Service<http::Request<B>, Response = Response<ResB>> + Clone,
         R: Replay<B, Kept = Copied<B>>,
     {
-        ResponseFuture::signed(call, self.handle, self.generation, self.kept)
+        let (handle, inner) = match self.by {
+            Signer::One { shared, inner } => (shared.clone(), inner),
+            Signer::Keyed {
+                options,
+                authenticator,
+                inner,
+            } => {
+                let shared = Shared::new(options.with(Own(authenticator)));
+                (Local::new(shared), inner)
+            }
+        };
+        handle.fill_spare(inner);
+        ResponseFuture::signed(call, handle, self.generation, self.kept)
     }
 }

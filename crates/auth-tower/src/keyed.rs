@@ -4,8 +4,8 @@ use std::{
 };
 
 use auth_core::{
-    ApiKey, Authenticator, AuthenticatorMap, Error as AuthError, ErrorKind, Key,
-    LocalAuthenticator, Origins, Secret, Sharded,
+    ApiKey, Authenticator, AuthenticatorMap, Destination, Error as AuthError, ErrorKind, Key,
+    LocalAuthenticator, Origins, Secret, Sharded, Signing,
 };
 use http::{Request, Response};
 use tower_service::Service;
@@ -30,10 +30,10 @@ use crate::{
 /// See [`Auth`](crate::Auth).
 #[derive(Debug)]
 pub struct KeyedAuth<S, R = ReplayCheap> {
-    inner: S,
-    authenticators: AuthenticatorMap,
-    options: Options,
-    replay: R,
+    pub(crate) inner: S,
+    pub(crate) authenticators: AuthenticatorMap,
+    pub(crate) options: Options,
+    pub(crate) replay: R,
     spares: Arc<Sharded<Spare<S>>>,
     /// The authenticator of requests without a key; it never signs.
     nobody: Authenticator,
@@ -100,18 +100,35 @@ where
         Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Error::Inner))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        match find(&self.authenticators, &request) {
-            Ok(authenticator) => {
-                let spare = R::MAY_REPLAY.then(|| self.spares.local().clone());
-                let handle = Arc::new(Keyed::new(self.options.with(authenticator), spare));
-                call::call(&mut self.inner, &self.replay, handle, request)
-            }
+    // As `Auth::call`.
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let Self { options, inner, .. } = self;
+        let authenticator = match find(&self.authenticators, &request) {
+            Ok(authenticator) => authenticator,
             Err(why) => {
                 let nobody = LocalAuthenticator::Shared(self.nobody.clone());
-                let handle = Arc::new(Keyed::new(self.options.with(nobody), None));
-                call_without_key(&mut self.inner, handle, request, why)
+                let handle = Arc::new(Keyed::new(options.with(nobody), None));
+                return call_without_key(inner, handle, request, why);
             }
+        };
+        let origins = authenticator.origins();
+        let destination = origins.check_request(request.uri(), request.headers());
+        if destination != Destination::Permitted {
+            let notes = call::note_elsewhere(&authenticator, request.uri(), destination);
+            return ResponseFuture::unsigned(inner.call(request), notes);
+        }
+        // Kept before it is signed, because a second send gets another token.
+        let kept = self.replay.keep(&request);
+        let spare = R::MAY_REPLAY.then(|| self.spares.local().clone());
+        let handle = Arc::new(Keyed::new(options.with(authenticator), spare));
+        if R::MAY_REPLAY {
+            handle.fill_spare(inner);
+        }
+        match handle.settings().authenticator.sign(request.headers_mut()) {
+            Signing::Signed(generation) => {
+                ResponseFuture::signed(inner.call(request), handle, generation, kept)
+            }
+            _ => call::call_unsigned(inner, &self.replay, handle, request),
         }
     }
 }
@@ -140,7 +157,9 @@ where
     H: Handle<S>,
 {
     if handle.settings().without_token == MissingToken::SendUnsigned {
-        return call::pass(inner, handle, request, why);
+        let authenticator = &handle.settings().authenticator;
+        let notes = call::note_unsigned(authenticator, request.uri(), why);
+        return ResponseFuture::unsigned(inner.call(request), notes);
     }
     match why {
         Unsigned::NoToken(error) => call::fail(inner, error),

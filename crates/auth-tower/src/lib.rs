@@ -108,6 +108,7 @@ mod head;
 mod in_place;
 mod keyed;
 mod layer;
+mod marks;
 mod min_lifetime;
 mod missing;
 mod notice;
@@ -128,7 +129,7 @@ pub use error::Error;
 pub use future::ResponseFuture;
 pub use guard::{OriginGuard, OriginGuardFuture, OriginGuardLayer};
 #[doc(hidden)]
-pub use in_place::{HeadInPlace, SignedInPlace};
+pub use in_place::{HeadInPlace, RequestInPlace, SignedInPlace};
 pub use keyed::KeyedAuth;
 pub use layer::AuthLayer;
 pub use min_lifetime::{MinLifetime, MinLifetimeFuture, MinLifetimeLayer};

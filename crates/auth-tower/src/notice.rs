@@ -34,6 +34,29 @@ pub(crate) fn unsigned(authenticator: &Authenticator, uri: &Uri, why: &Unsigned)
     authenticator.observe_unsigned(why.as_str(), host, error);
 }
 
+/// Reports that a request is sent to another origin.
+pub(crate) fn elsewhere(authenticator: &Authenticator, uri: &Uri) {
+    let why = Unsigned::OtherOrigin;
+    unsigned(authenticator, uri, &why);
+    let origins = authenticator.origins();
+    origins.remember_other(uri, why.as_str(), host(uri));
+}
+
+/// Reports that a request is sent to another origin, the same as the thread's last one. The number
+/// is that of [`Destination::SameOtherOrigin`](auth_core::Destination::SameOtherOrigin).
+pub(crate) fn same_elsewhere(authenticator: &Authenticator, uri: &Uri, number: u64) {
+    let why = Unsigned::OtherOrigin;
+    tracing::debug!(
+        target: REQUEST,
+        vendor = authenticator.vendor(),
+        label = authenticator.label(),
+        host = host(uri),
+        cause = %why,
+        "request sent unsigned"
+    );
+    authenticator.observe_same_unsigned(number, why.as_str(), || host(uri));
+}
+
 /// Reports that the API refused the token and the caller gets that response.
 pub(crate) fn not_replayed(authenticator: &Authenticator, sent: Option<&Uri>, why: &NotReplayed) {
     let origins = authenticator.origins();

@@ -5,8 +5,8 @@ use http::{Extensions, Response};
 
 use crate::{
     InsufficientScope,
-    answered::Marks,
     causes::{NotReplayed, Unsigned},
+    marks::{Marked, Marks},
 };
 
 /// What authentication did to a request: how often it was sent, and why.
@@ -59,7 +59,7 @@ impl AuthOutcome {
     /// Without the response's head, [`insufficient_scope`](Self::insufficient_scope) is unknown.
     #[must_use]
     pub fn in_extensions(extensions: &Extensions) -> Self {
-        if let Some(outcome) = extensions.get::<Self>() {
+        if let Some(Left(outcome)) = extensions.get() {
             return outcome.clone();
         }
         if Marks::is_elsewhere(extensions) {
@@ -70,16 +70,15 @@ impl AuthOutcome {
 
     /// Returns whether a layer of this kind left an outcome.
     pub(crate) fn is_left(extensions: &Extensions) -> bool {
-        extensions.get::<Self>().is_some() || Marks::is_elsewhere(extensions)
+        extensions.get::<Left>().is_some() || Marks::is_elsewhere(extensions)
     }
 
     /// Leaves the outcome of a request that was sent to another origin at once. The outcome of a
     /// layer below takes precedence.
-    #[inline]
-    pub(crate) fn leave_elsewhere<B>(response: &mut Response<B>) {
-        let extensions = response.extensions_mut();
-        if extensions.is_empty() || !Self::is_left(extensions) {
-            Marks::mark_elsewhere(extensions);
+    #[inline(never)]
+    pub(crate) fn leave_elsewhere(extensions: &mut Extensions) {
+        if !Marked::leave_elsewhere(extensions) && !Self::is_left(extensions) {
+            Marks::add_elsewhere(extensions);
         }
     }
 
@@ -93,14 +92,18 @@ impl AuthOutcome {
 
     /// Removes the outcome "not signed" of a layer below, because this layer signed.
     pub(crate) fn signed_above<B>(response: &mut Response<B>) {
-        Marks::clear_elsewhere(response.extensions_mut());
-        let Some(below) = response.extensions_mut().get_mut::<Self>() else {
+        let extensions = response.extensions_mut();
+        if !Marked::is_on(extensions) {
             return;
-        };
-        let was_unsigned = below.unsigned.take().is_some();
-        if was_unsigned && below.sends == 1 && below.waited.is_zero() {
-            response.extensions_mut().remove::<Self>();
         }
+        if let Some(Left(below)) = extensions.get_mut() {
+            let was_unsigned = below.unsigned.take().is_some();
+            if !was_unsigned || below.sends > 1 || !below.waited.is_zero() {
+                return;
+            }
+            extensions.remove::<Left>();
+        }
+        Marks::clear_elsewhere(extensions);
     }
 
     /// Puts the outcome of an unsigned request on its response. The outcome of a layer below takes
@@ -116,7 +119,9 @@ impl AuthOutcome {
 
     /// Puts the outcome on a response.
     pub(crate) fn attach<B>(self, mut response: Response<B>) -> Response<B> {
-        response.extensions_mut().insert(self);
+        let extensions = response.extensions_mut();
+        extensions.insert(Left(self));
+        extensions.insert(Marked);
         response
     }
 
@@ -128,7 +133,7 @@ impl AuthOutcome {
 
     /// Adds the sends of a layer of this kind below, within one send of this layer.
     pub(crate) fn count_below<B>(&mut self, response: &Response<B>) {
-        let Some(below) = response.extensions().get::<Self>() else {
+        let Some(Left(below)) = response.extensions().get() else {
             return;
         };
         let more = below.sends.saturating_sub(1);
@@ -189,6 +194,11 @@ impl AuthOutcome {
         self.not_replayed.as_ref()
     }
 }
+
+/// The extension. Not [`AuthOutcome`] itself, so that it always comes with
+/// [`Marked`].
+#[derive(Clone)]
+struct Left(AuthOutcome);
 
 impl Default for AuthOutcome {
     fn default() -> Self {

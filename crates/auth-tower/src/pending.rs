@@ -212,12 +212,7 @@ where
             request.extensions_mut().insert(Resent);
         }
         let kept = match &self.replay {
-            Some(replay) if token.is_some() => {
-                if R::MAY_REPLAY {
-                    self.handle.fill_spare(&self.inner);
-                }
-                replay.keep(&request)
-            }
+            Some(replay) if token.is_some() => replay.keep(&request),
             _ => R::Kept::nothing(),
         };
         match &token {

@@ -5,11 +5,7 @@ use http::{Method, Request, Uri};
 use http_body::Body;
 use http_body_util::{Empty, Full};
 
-use crate::{
-    NotReplayed, ReplayBody,
-    head::{HeadCopy, HeadRef},
-    missing::Missing,
-};
+use crate::{NotReplayed, ReplayBody, RequestInPlace, head::HeadCopy, missing::Missing};
 
 /// Decides, before a request is sent, whether its body can be sent again.
 ///
@@ -90,6 +86,7 @@ pub struct ReplayOff;
 pub struct Methods(pub(crate) Option<fn(&Method) -> bool>);
 
 impl Methods {
+    #[inline]
     fn allow(self, method: &Method) -> bool {
         self.0.is_none_or(|allow| allow(method))
     }
@@ -115,26 +112,22 @@ impl<B> Copied<B> {
         methods: Methods,
         clone: impl FnOnce(&B) -> Result<B, Missing>,
     ) -> Self {
-        Self::keep_parts(&HeadRef::of(request), methods, || clone(request.body()))
-    }
-
-    #[inline]
-    fn keep_parts(
-        head: &HeadRef<'_>,
-        methods: Methods,
-        clone: impl FnOnce() -> Result<B, Missing>,
-    ) -> Self {
-        if !methods.allow(head.method()) {
+        if !methods.allow(request.method()) {
             return Self(Err(Missing::Off));
         }
-        let body = match clone() {
+        let body = match clone(request.body()) {
             Ok(body) => body,
             Err(missing) => return Self(Err(missing)),
         };
-        Self(Ok(Again {
-            head: HeadCopy::of(head),
-            body,
-        }))
+        let head = HeadCopy::of(request);
+        Self(Ok(Again { head, body }))
+    }
+
+    /// Returns method and body, if the request was kept.
+    #[inline]
+    pub(crate) fn get(&self) -> Option<(&Method, &B)> {
+        let Again { head, body } = self.0.as_ref().ok()?;
+        Some((head.method()?, body))
     }
 }
 
@@ -258,14 +251,17 @@ where
 }
 
 impl<F> ReplayWith<F> {
-    /// Keeps a request of which there are only the parts. `clone` replaces the function.
+    /// Keeps a request of another crate, which itself replaces the function.
     #[inline]
-    pub(crate) fn keep_parts<B>(
-        &self,
-        head: &HeadRef<'_>,
-        clone: impl FnOnce() -> Option<B>,
-    ) -> Copied<B> {
-        Copied::keep_parts(head, self.methods, || clone().ok_or(Missing::Body))
+    pub(crate) fn keep_in_place<T: RequestInPlace>(&self, request: &mut T) -> Copied<T::Kept> {
+        if !self.methods.allow(request.head().method) {
+            return Copied(Err(Missing::Off));
+        }
+        let Some(body) = request.keep() else {
+            return Copied(Err(Missing::Body));
+        };
+        let head = HeadCopy::of(&request.head());
+        Copied(Ok(Again { head, body }))
     }
 }
 

@@ -44,6 +44,12 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Returns whether a rule needs the head of every response, with any status.
+    #[inline]
+    pub(crate) fn heads_matter(&self, asks_for_scope: bool) -> bool {
+        self.rules.refused_when.is_some() || self.rules.grpc || asks_for_scope
+    }
+
     pub(crate) fn with<A>(self, authenticator: A) -> Settings<A>
     where
         A: Deref<Target = Authenticator>,
@@ -51,7 +57,7 @@ impl Options {
         let asks_for_scope = authenticator.asks_for_wider_scope();
         Settings {
             authenticator,
-            heads_matter: self.rules.refused_when.is_some() || self.rules.grpc || asks_for_scope,
+            heads_matter: self.heads_matter(asks_for_scope),
             asks_for_scope,
             rules: self.rules,
             existing: self.existing,

@@ -24,6 +24,8 @@ mod package;
 mod prometheus;
 mod prose;
 mod redis;
+mod report;
+mod soak;
 mod standards;
 mod test;
 
@@ -46,7 +48,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        about: "measures figures that have a limit: instructions, allocations, threads, waiters; --json FILE",
+        about: "measures figures that have a limit, and prints a table of goals; --json FILE, --page, --from FILE",
         run: bench::run,
     },
     Command {
@@ -91,8 +93,18 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "mutants",
-        about: "changes the code in small ways; a test must notice each: [machine] [layer] [reply] [-- OPTIONS]",
+        about: "changes the code in small ways; a test must notice each: [machine] [core] [layer] [reply] [--file PATH] [--shard K/N] [--fresh] [--score]",
         run: mutants::run,
+    },
+    Command {
+        name: "soak",
+        about: "runs processes with traffic, faults and a real Redis for 20 minutes; --minutes N --seed N",
+        run: soak::run,
+    },
+    Command {
+        name: "report",
+        about: "runs tests and writes their figures to tests/REPORT.md: [explore] [simulation] [fleet] [field] ...",
+        run: report::run,
     },
     Command {
         name: "circles",

@@ -1,8 +1,9 @@
-use std::env;
+use std::{env, path::Path};
 
 use crate::{
     Result,
     cargo::{cargo, root, run as execute},
+    report,
 };
 
 /// The packages with models: tests in a module `model` under `#[cfg(all(test, model))]`.
@@ -14,6 +15,11 @@ const PACKAGES: [&str; 1] = ["auth-core"];
 /// With `--cfg model` a package takes loom's types in place of the standard library's, so the
 /// models have a separate target directory.
 pub(crate) fn run(arguments: &[String]) -> Result {
+    run_for(arguments, None)
+}
+
+/// Runs the models, which append their figures to a file.
+pub(crate) fn run_for(arguments: &[String], figures: Option<&Path>) -> Result {
     let mut flags = env::var("RUSTFLAGS").unwrap_or_default();
     flags.push_str(" --cfg model");
     for package in PACKAGES {
@@ -23,6 +29,9 @@ pub(crate) fn run(arguments: &[String]) -> Result {
         command
             .args(arguments)
             .args(["--", "::model::", "--nocapture"]);
+        if let Some(figures) = figures {
+            command.env(report::FILE, figures);
+        }
         execute(command.env("RUSTFLAGS", flags.trim()))?;
     }
     Ok(())

@@ -1,214 +1,486 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     fs,
-    path::{Path, PathBuf},
     process::Stdio,
 };
 
 use crate::{
     Result,
-    cargo::{cargo, root, run as execute},
+    cargo::{cargo, output, root, run as execute},
+    report::Ran,
 };
 
+mod build;
+mod ledger;
+mod mutant;
+mod score;
+mod stage;
 mod survivors;
+mod tree;
+mod woven;
 
+use build::{Built, build};
+use ledger::{Ledger, Verdict};
+use mutant::Mutant;
+use score::{Score, Scores};
+use stage::Stage;
 use survivors::{Survivors, without_place};
+use tree::Tree;
+use woven::Woven;
 
 /// Some files, and the tests that must fail when one of the files is changed.
 struct Group {
     name: &'static str,
     package: &'static str,
-    files: &'static [&'static str],
-    /// Arguments of `cargo test`, which also limit what is built.
-    targets: &'static [&'static str],
-    /// Arguments of the test programs.
-    filter: &'static [&'static str],
+    /// Beginnings of paths: a file, or a folder with `/` at its end.
+    paths: &'static [&'static str],
+    /// Files of these folders belong to another group.
+    except: &'static [&'static str],
+    /// Each tests what all before it missed. The first are the fastest.
+    stages: &'static [Stage],
 }
 
-const GROUPS: [Group; 3] = [
+const GROUPS: [Group; 4] = [
     Group {
         name: "machine",
         package: "auth-core",
-        files: &["crates/auth-core/src/machine/**/*.rs"],
-        targets: &["--lib"],
-        // The exploration takes minutes for each mutant; `--explore` adds it.
-        filter: &["--skip", "machine::explore::"],
+        paths: &["crates/auth-core/src/machine/"],
+        except: &["crates/auth-core/src/machine/explore/"],
+        stages: &[
+            Stage {
+                name: "unit tests",
+                package: "auth-core",
+                targets: &["--lib"],
+                filter: &["machine::", "--skip", "machine::explore::"],
+            },
+            Stage {
+                name: "small worlds",
+                package: "auth-core",
+                targets: &["--lib"],
+                // Together less than 150,000 states, with most kinds of moves: 2 s.
+                filter: &[
+                    "explore::worlds::g04_one_process",
+                    "explore::worlds::g07_two_processes_survive",
+                    "explore::worlds::g11_renewals",
+                    "explore::worlds::g17_a_refresh_token",
+                    "explore::worlds::g20",
+                    "explore::worlds::t16",
+                ],
+            },
+            Stage {
+                name: "other unit tests",
+                package: "auth-core",
+                targets: &["--lib"],
+                filter: &["--skip", "machine::"],
+            },
+            Stage {
+                name: "worlds",
+                package: "auth-core",
+                targets: &["--lib"],
+                // Without those of more than 100,000 states: 15 s.
+                filter: &[
+                    "explore::worlds",
+                    "--skip",
+                    "g07_one_process_tells_a_store",
+                    "--skip",
+                    "g07_two_processes_replace",
+                    "--skip",
+                    "g11_two_processes_keep",
+                ],
+            },
+        ],
+    },
+    Group {
+        name: "core",
+        package: "auth-core",
+        paths: &["crates/auth-core/src/"],
+        except: &["crates/auth-core/src/machine/"],
+        stages: &[Stage {
+            name: "unit tests",
+            package: "auth-core",
+            targets: &["--lib", "--tests"],
+            filter: &["--skip", "machine::"],
+        }],
     },
     Group {
         name: "layer",
         package: "auth-tower",
-        files: &["crates/auth-tower/src/**/*.rs"],
-        targets: &["--lib", "--tests"],
-        filter: &[],
+        paths: &["crates/auth-tower/src/"],
+        except: &[],
+        stages: &[Stage {
+            name: "all tests",
+            package: "auth-tower",
+            targets: &["--lib", "--tests"],
+            filter: &[],
+        }],
     },
     Group {
         name: "reply",
         package: "auth-oauth2",
-        files: &[
+        paths: &[
             "crates/auth-oauth2/src/response.rs",
-            "crates/auth-oauth2/src/response/**/*.rs",
+            "crates/auth-oauth2/src/response/",
         ],
-        targets: &["--lib"],
-        filter: &[],
+        except: &[],
+        stages: &[Stage {
+            name: "unit tests",
+            package: "auth-oauth2",
+            targets: &["--lib"],
+            filter: &[],
+        }],
     },
 ];
 
+/// The lowest score of a group, in percent.
+const LOWEST: f64 = 95.0;
+
 /// Changes the code in small ways and checks that a test fails for each change.
 ///
-/// Fails if a change that no test notices is not listed with a reason in
-/// `.cargo/mutants.survivors.txt`.
+/// Fails if a group's score is below [`LOWEST`], or if a change that no test notices is not listed
+/// with a reason in `.cargo/mutants.survivors.txt`. A listed change counts as missed in the score.
 ///
-/// Arguments: names of groups (default: all), `--explore` (the group `machine` is also tested by
-/// the exploration), and after them arguments of cargo-mutants, for example `--shard 0/8` or
-/// `--file crates/auth-core/src/machine/backoff.rs`, which replaces the files of the group.
+/// Arguments: names of groups (default: all), then options: `--file PATH` (may be repeated; each
+/// applies to the group of the file), `--shard K/N` (of N parts the one with the number K, from
+/// 0), `--fresh` (forget what earlier runs found), `--score` (run nothing, print what is known).
+///
+/// cargo-mutants lists the changes. One build contains all of them, and the environment chooses one
+/// for each run of the tests. A change that needs a build of its own, as that of a constant, gets
+/// the build.
+///
+/// What is found is kept in `target/mutants/GROUP.json`: a second run continues after an interruption,
+/// and repeats the mutants of changed files and those that were missed before the last change of
+/// any file.
 pub(crate) fn run(arguments: &[String]) -> Result {
-    let arguments = arguments
-        .strip_prefix(&[String::from("--")])
-        .unwrap_or(arguments);
-    let named = arguments
-        .iter()
-        .take_while(|argument| !argument.starts_with('-'))
-        .count();
-    let (names, options) = arguments.split_at(named);
-    if let Some(unknown) = names.iter().find(|name| group(name).is_none()) {
-        return Err(format!("unknown group `{unknown}`; there are: {}", all_names()).into());
-    }
-    let (explore, options): (Vec<_>, Vec<_>) =
-        options.iter().partition(|option| *option == "--explore");
+    let options = Options::parse(arguments)?;
     if !find_or_install()? {
         return Ok(());
     }
-
+    let tree = Tree::new()?;
     let survivors = Survivors::load()?;
-    let mut unlisted = Vec::new();
-    for group in GROUPS {
-        // A file of `auth-core` belongs to the group `machine` only.
-        if !(names.is_empty() || names.iter().any(|name| name == group.name)) {
+    let (mut total, mut errors) = (Score::default(), Vec::new());
+    for group in &GROUPS {
+        if !options.wants(group) {
             continue;
         }
-        let found = group.test(&options, !explore.is_empty())?;
-        println!("{}", found.figures(group.name));
-        for name in survivors.outdated(&found.missed, &found.caught) {
+        let (ledger, all) = group.test(&options, &tree)?;
+        let last = group.stages.len() - 1;
+        let names = |wanted: &dyn Fn(Verdict) -> bool| -> Vec<String> {
+            let mutants = all.iter();
+            mutants
+                .filter(|mutant| ledger.verdict(&mutant.name).is_some_and(wanted))
+                .map(|mutant| without_place(&mutant.name))
+                .collect()
+        };
+        let missed = names(&|verdict| verdict == Verdict::Missed(last));
+        let caught = names(&|verdict| matches!(verdict, Verdict::Caught | Verdict::TimedOut));
+        let unlisted = survivors.unlisted(&missed);
+
+        let scores = Scores::of(&ledger, &all, last);
+        let score = scores.total(missed.len() - unlisted.len());
+        println!("{}: {}", group.name, score.text());
+        scores.print();
+        scores.write(group.name, score)?;
+        total = total.plus(score);
+        for name in survivors.outdated(&missed, &caught) {
             println!("  now caught, remove from the list: {name}");
         }
-        unlisted.extend(survivors.unlisted(&found.missed));
+        for name in &unlisted {
+            println!("  not noticed by a test: {name}");
+        }
+        if !unlisted.is_empty() {
+            errors.push(format!(
+                "{}: {} changes are not noticed by a test; add a test, or a line with a reason to {}",
+                group.name,
+                unlisted.len(),
+                survivors::FILE
+            ));
+        }
+        if score.percent().is_some_and(|percent| percent < LOWEST) {
+            errors.push(format!(
+                "{}: the score is below {LOWEST} %; add tests",
+                group.name
+            ));
+        }
     }
-    if unlisted.is_empty() {
+    println!("total: {}", total.text());
+    if errors.is_empty() {
         return Ok(());
     }
-    for name in &unlisted {
-        println!("  not noticed by a test: {name}");
+    Err(errors.join("\n").into())
+}
+
+struct Options {
+    groups: Vec<String>,
+    files: Vec<String>,
+    shard: Option<(usize, usize)>,
+    fresh: bool,
+    only_score: bool,
+}
+
+impl Options {
+    fn parse(arguments: &[String]) -> Result<Self> {
+        let mut options = Self {
+            groups: Vec::new(),
+            files: Vec::new(),
+            shard: None,
+            fresh: false,
+            only_score: false,
+        };
+        let mut arguments = arguments.iter().map(String::as_str);
+        while let Some(argument) = arguments.next() {
+            let mut value = || {
+                let value = arguments.next();
+                value.ok_or_else(|| format!("`{argument}` needs a value"))
+            };
+            match argument {
+                "--" => {}
+                "--file" => options.files.push(value()?.to_owned()),
+                "--shard" => options.shard = Some(shard(value()?)?),
+                "--fresh" => options.fresh = true,
+                "--score" => options.only_score = true,
+                name if GROUPS.iter().any(|group| group.name == name) => {
+                    options.groups.push(name.to_owned());
+                }
+                other => {
+                    let groups = GROUPS.map(|group| group.name).join(", ");
+                    return Err(format!(
+                        "unknown argument `{other}`; groups are: {groups}; options are: --file PATH, --shard K/N, --fresh, --score"
+                    )
+                    .into());
+                }
+            }
+        }
+        if let Some(file) = options
+            .files
+            .iter()
+            .find(|file| !GROUPS.iter().any(|group| group.has(file)))
+        {
+            return Err(format!("no group has the file `{file}`").into());
+        }
+        Ok(options)
     }
-    Err(format!(
-        "{} changes are not noticed by a test; add a test, or a line with a reason to {}",
-        unlisted.len(),
-        survivors::FILE
-    )
-    .into())
+
+    fn wants(&self, group: &Group) -> bool {
+        let is_named = self.groups.is_empty() || self.groups.iter().any(|it| it == group.name);
+        is_named && (self.files.is_empty() || self.files.iter().any(|file| group.has(file)))
+    }
+
+    fn selects(&self, number: usize, file: &str) -> bool {
+        let is_file = self.files.is_empty() || self.files.iter().any(|it| it == file);
+        is_file
+            && self
+                .shard
+                .is_none_or(|(part, parts)| number % parts == part)
+    }
+}
+
+fn shard(text: &str) -> Result<(usize, usize)> {
+    let parse = || {
+        let (part, parts) = text.split_once('/')?;
+        let (part, parts) = (part.parse().ok()?, parts.parse().ok()?);
+        (part < parts).then_some((part, parts))
+    };
+    parse().ok_or_else(|| format!("`--shard {text}`: expected K/N, for example 0/8").into())
+}
+
+/// Returns the scores that the last runs wrote, or nothing if there was no run.
+pub(crate) fn last() -> Result<Option<Ran>> {
+    let mut lines = score::known()?;
+    for line in &mut lines {
+        line["kind"] = "mutants".into();
+        let percent = line["percent"].as_f64();
+        let score = percent.map_or_else(|| "none".into(), |percent| format!("{percent:.1} %"));
+        line["score"] = score.into();
+    }
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let passed = lines
+        .iter()
+        .all(|line| line["missed"] == line["listed"] && line["not_run"] == 0);
+    Ran::of_lines(lines, passed).map(Some)
 }
 
 impl Group {
-    fn test(&self, options: &[&String], explore: bool) -> Result<Found> {
-        let place = place(self.name)?;
-        fs::create_dir_all(&place)?;
-        let mut command = cargo(&["mutants", "--no-shuffle", "--colors=never"])?;
-        command
-            .args(["--package", self.package])
-            .arg("--output")
-            .arg(&place);
-        let is_file = |option: &&String| {
-            let name = option.split('=').next();
-            matches!(name, Some("--file" | "-f"))
+    fn has(&self, file: &str) -> bool {
+        let begins = |path: &&str| file.starts_with(*path);
+        self.paths.iter().any(begins) && !self.except.iter().any(begins)
+    }
+
+    /// Returns what is known after the run, and all mutants of the group.
+    fn test(&self, options: &Options, tree: &Tree) -> Result<(Ledger, Vec<Mutant>)> {
+        let place = root()?.join(format!("target/mutants/{}.json", self.name));
+        if options.fresh && place.exists() {
+            fs::remove_file(&place)?;
+        }
+        let all = self.all()?;
+        let mut ledger = Ledger::load(place, tree)?;
+        if options.only_score {
+            return Ok((ledger, all));
+        }
+        let mut wanted: Vec<(usize, &Mutant)> = all
+            .iter()
+            .enumerate()
+            .filter(|(index, mutant)| options.selects(*index, &mutant.file))
+            // 0 stands for the unchanged code.
+            .map(|(index, mutant)| (index + 1, mutant))
+            .collect();
+        let stages = 0..self.stages.len();
+        wanted.retain(|(_, it)| stages.clone().any(|stage| ledger.needs(&it.name, stage)));
+        for (number, stage) in self.stages.iter().enumerate() {
+            Run {
+                group: self,
+                tree,
+                stage,
+                number,
+                ledger: &mut ledger,
+            }
+            .all(&mut wanted)?;
+        }
+        Ok((ledger, all))
+    }
+
+    /// Returns all mutants.
+    fn all(&self) -> Result<Vec<Mutant>> {
+        let mut command = cargo(&["mutants", "--list", "--json", "--package", self.package])?;
+        let glob = |path: &str| match path.strip_suffix('/') {
+            Some(folder) => format!("{folder}/**/*.rs"),
+            None => path.to_owned(),
         };
-        if !options.iter().any(is_file) {
-            self.files.iter().for_each(|file| {
-                command.args(["--file", file]);
-            });
+        for path in self.paths {
+            command.arg("--file").arg(glob(path));
         }
-        command.args(options);
-        for target in self.targets {
-            command.arg(format!("--cargo-arg={target}"));
+        for path in self.except {
+            command.arg("--exclude").arg(glob(path));
         }
-        if !(explore || self.filter.is_empty()) {
-            // The first ends cargo-mutants' arguments, the second those of cargo test.
-            command.args(["--", "--"]).args(self.filter);
-        }
-        let result = execute(&mut command);
-        let found = Found::load(&place.join("mutants.out"))?;
-        // cargo-mutants also fails when it found survivors. Everything else is an error.
-        match result {
-            Err(error) if found.missed.is_empty() && found.timeouts == 0 => Err(error),
-            _ => Ok(found),
-        }
+        Mutant::parse_all(&output(&mut command)?)
     }
 }
 
-/// What a run of cargo-mutants found. Names have no line numbers.
-struct Found {
-    caught: Vec<String>,
-    missed: Vec<String>,
-    timeouts: usize,
-    unviable: usize,
+/// One stage of one group.
+struct Run<'a> {
+    group: &'a Group,
+    tree: &'a Tree,
+    stage: &'a Stage,
+    number: usize,
+    ledger: &'a mut Ledger,
 }
 
-impl Found {
-    fn load(folder: &Path) -> Result<Self> {
-        let names = |file: &str| -> Result<Vec<String>> {
-            let text = fs::read_to_string(folder.join(file))
-                .map_err(|error| format!("{}: {error}", folder.join(file).display()))?;
-            Ok(text.lines().map(without_place).collect())
-        };
-        Ok(Self {
-            caught: names("caught.txt")?,
-            missed: names("missed.txt")?,
-            timeouts: names("timeout.txt")?.len(),
-            unviable: names("unviable.txt")?.len(),
-        })
+impl Run<'_> {
+    /// Removes from `wanted` what does not compile. All others are in the build of each stage, so
+    /// that stages with the same tests share a build.
+    fn all(&mut self, wanted: &mut Vec<(usize, &Mutant)>) -> Result {
+        let needs = wanted.iter().filter(|it| self.needs(it.1)).count();
+        if needs == 0 {
+            return Ok(());
+        }
+        println!("{}: {}: {needs} mutants", self.group.name, self.stage.name);
+        for mutant in self.together(wanted)? {
+            if self.needs(mutant) {
+                self.alone(mutant)?;
+            }
+        }
+        Ok(())
     }
 
-    /// The score counts a time-out as caught, and leaves out what does not compile.
-    fn figures(&self, group: &str) -> String {
-        let caught = self.caught.len() + self.timeouts;
-        let judged = caught + self.missed.len();
-        let percent = match judged {
-            0 => String::from("no score"),
-            _ => format!("score {:.1} %", caught as f64 * 100.0 / judged as f64),
-        };
-        let mut text = format!(
-            "{group}: {percent}: {} caught, {} time-outs, {} missed, {} do not compile",
-            self.caught.len(),
-            self.timeouts,
-            self.missed.len(),
-            self.unviable,
-        );
-        let mut files = BTreeMap::<&str, (usize, usize)>::new();
-        for name in &self.caught {
-            files.entry(file_of(name)).or_default().0 += 1;
-        }
-        for name in &self.missed {
-            files.entry(file_of(name)).or_default().1 += 1;
-        }
-        for (file, (caught, missed)) in files {
-            text += &format!("\n  {file}: {caught} caught, {missed} missed");
-        }
-        text
+    fn needs(&self, mutant: &Mutant) -> bool {
+        self.ledger.needs(&mutant.name, self.number)
     }
-}
 
-fn file_of(name: &str) -> &str {
-    name.split(": ").next().unwrap_or(name)
-}
+    /// Tests with one build for all mutants. Returns those that need a build of their own.
+    fn together<'m>(&mut self, wanted: &mut Vec<(usize, &'m Mutant)>) -> Result<Vec<&'m Mutant>> {
+        let (mut programs, left) = loop {
+            let mut files = BTreeMap::<&str, Vec<(usize, &Mutant)>>::new();
+            for (number, mutant) in wanted.iter() {
+                files
+                    .entry(&mutant.file)
+                    .or_default()
+                    .push((*number, mutant));
+            }
+            let mut woven = BTreeMap::new();
+            for (file, mutants) in files {
+                woven.insert(file, Woven::new(self.tree.text(file)?, &mutants));
+            }
+            let texts = woven
+                .iter()
+                .map(|(file, woven)| ((*file).to_owned(), woven.text.clone()));
+            self.write(texts.collect())?;
+            match build(&self.tree.path, self.stage)? {
+                Built::Programs(programs) => {
+                    let left: HashSet<_> = woven.values().flat_map(|it| &it.left).collect();
+                    let left = wanted.iter().filter(|(number, _)| left.contains(number));
+                    break (programs, left.copied().collect::<Vec<_>>());
+                }
+                Built::Errors { places, text } => {
+                    let numbers: HashSet<_> = places
+                        .iter()
+                        .filter_map(|(file, line)| woven.get(file.as_str())?.at(*line))
+                        .collect();
+                    if numbers.is_empty() {
+                        return Err(format!("the build fails without a mutant:\n{text}").into());
+                    }
+                    for (_, mutant) in wanted.iter().filter(|(it, _)| numbers.contains(it)) {
+                        self.ledger.set(&mutant.name, Verdict::Unviable, self.tree);
+                    }
+                    println!("  {} do not compile", numbers.len());
+                    self.ledger.save()?;
+                    wanted.retain(|(number, _)| !numbers.contains(number));
+                }
+            }
+        };
+        programs.check()?;
+        let is_left = |number: usize| left.iter().any(|(it, _)| *it == number);
+        let mut tested: Vec<_> = wanted.clone();
+        tested.retain(|(number, mutant)| !is_left(*number) && self.needs(mutant));
+        let mut missed = 0;
+        for (index, (number, mutant)) in tested.iter().enumerate() {
+            let verdict = programs.test(*number)?;
+            missed += usize::from(verdict.is_none());
+            self.judge(mutant, verdict)?;
+            if (index + 1) % 50 == 0 {
+                println!(
+                    "  {} of {} tested, {missed} missed",
+                    index + 1,
+                    tested.len()
+                );
+            }
+        }
+        Ok(left.into_iter().map(|(_, mutant)| mutant).collect())
+    }
 
-fn place(group: &str) -> Result<PathBuf> {
-    Ok(root()?.join("target/mutants").join(group))
-}
+    /// Tests with a build for this mutant.
+    fn alone(&mut self, mutant: &Mutant) -> Result {
+        let text = woven::mutated(self.tree.text(&mutant.file)?, mutant);
+        let text = text.ok_or_else(|| format!("{}: no such place", mutant.name))?;
+        self.write(BTreeMap::from([(mutant.file.clone(), text)]))?;
+        match build(&self.tree.path, self.stage)? {
+            Built::Programs(programs) => {
+                let verdict = programs.limited().test(0)?;
+                self.judge(mutant, verdict)
+            }
+            Built::Errors { .. } => {
+                self.ledger.set(&mutant.name, Verdict::Unviable, self.tree);
+                self.ledger.save()
+            }
+        }
+    }
 
-fn group(name: &str) -> Option<&'static Group> {
-    const { &GROUPS }.iter().find(|group| group.name == name)
-}
+    fn judge(&mut self, mutant: &Mutant, verdict: Option<Verdict>) -> Result {
+        let verdict = verdict.unwrap_or(Verdict::Missed(self.number));
+        self.ledger.set(&mutant.name, verdict, self.tree);
+        self.ledger.save()
+    }
 
-fn all_names() -> String {
-    GROUPS.map(|group| group.name).join(", ")
+    /// Writes changed files, and adds to the crate the function that chooses the mutant.
+    fn write(&self, mut changed: BTreeMap<String, String>) -> Result {
+        let lib = format!("crates/{}/src/lib.rs", self.group.package);
+        let text = match changed.remove(&lib) {
+            Some(text) => text,
+            None => self.tree.text(&lib)?.to_owned(),
+        };
+        changed.insert(lib, text + &woven::chooser());
+        self.tree.write(&changed)
+    }
 }
 
 /// Tells whether cargo-mutants is installed now. Prints why not.
@@ -227,4 +499,60 @@ fn find_or_install() -> Result<bool> {
         return Ok(false);
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Options> {
+        let arguments: Vec<String> = arguments.iter().map(|it| (*it).to_owned()).collect();
+        Options::parse(&arguments)
+    }
+
+    fn wanted(arguments: &[&str]) -> Vec<&'static str> {
+        let options = parse(arguments).unwrap();
+        let groups = GROUPS.iter().filter(|group| options.wants(group));
+        groups.map(|group| group.name).collect()
+    }
+
+    #[test]
+    fn a_file_applies_to_its_group_only() {
+        assert_eq!(wanted(&[]), ["machine", "core", "layer", "reply"]);
+        assert_eq!(wanted(&["reply", "layer"]), ["layer", "reply"]);
+        let cases = [
+            ("crates/auth-core/src/machine/backoff.rs", "machine"),
+            ("crates/auth-core/src/clock.rs", "core"),
+            ("crates/auth-tower/src/lib.rs", "layer"),
+            ("crates/auth-oauth2/src/response.rs", "reply"),
+        ];
+        for (file, group) in cases {
+            assert_eq!(wanted(&["--file", file]), [group]);
+        }
+        assert!(wanted(&["layer", "--file", "crates/auth-core/src/clock.rs"]).is_empty());
+    }
+
+    #[test]
+    fn the_parts_of_a_group_are_disjoint_and_complete() {
+        let parts = ["0/3", "1/3", "2/3"].map(|it| parse(&["--shard", it]).unwrap());
+        for number in 0..10 {
+            let owners = parts.iter().filter(|it| it.selects(number, "a.rs")).count();
+            assert_eq!(owners, 1, "{number}");
+        }
+    }
+
+    #[test]
+    fn unknown_arguments_are_errors() {
+        let all: [&[&str]; 6] = [
+            &["other"],
+            &["--file"],
+            &["--file", "other.rs"],
+            &["--shard", "3"],
+            &["--shard", "3/3"],
+            &["--jobs", "2"],
+        ];
+        for arguments in all {
+            assert!(parse(arguments).is_err(), "{arguments:?}");
+        }
+    }
 }

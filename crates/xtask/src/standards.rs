@@ -1,3 +1,4 @@
+mod figures;
 mod names;
 mod page;
 
@@ -27,10 +28,11 @@ const PAGES: [(Kind, &str); 3] = [
     ),
 ];
 
-/// Writes into each page which tests prove its rows. With `--check`, writes nothing, and fails if a
+/// Writes into each page which tests prove its rows, and the figures that they assert. With `--check`, writes nothing, and fails if a
 /// page would change.
 ///
-/// Fails if a test has a number that no page defines, or if a row has neither a test nor a reason.
+/// Fails if a test has a number that no page defines, if a row has neither a test nor a reason, or
+/// if a guarantee has no figure.
 pub(crate) fn run(arguments: &[String]) -> Result {
     let is_check = match arguments {
         [] => false,
@@ -67,8 +69,8 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     Err(format!("{} faults:\n{}", faults.len(), faults.join("\n")).into())
 }
 
-/// Reads the names of all tests. Tests of xtask itself are skipped, because they quote numbers as
-/// examples.
+/// Reads the names of all tests. Tests of xtask itself and of the macro for figures are skipped,
+/// because they quote numbers as examples.
 fn tests() -> Result<Tests> {
     let root = root()?;
     let mut list = Command::new("git");
@@ -84,7 +86,10 @@ fn tests() -> Result<Tests> {
     for path in output(&mut list)?.split_terminator('\0') {
         // Git also lists files that are deleted and not committed yet.
         let text = fs::read_to_string(root.join(path));
-        if let (Ok(text), false) = (text, path.starts_with("crates/xtask/")) {
+        let has_examples = ["crates/xtask/", "crates/test-report/"]
+            .iter()
+            .any(|folder| path.starts_with(folder));
+        if let (Ok(text), false) = (text, has_examples) {
             tests.read(path, &text);
         }
     }

@@ -204,6 +204,46 @@ async fn g19_idle_authenticator_is_evicted_when_another_is_made() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_authenticator_that_was_idle_for_exactly_the_default_of_an_hour_is_evicted() {
+    let minute = Duration::from_secs(60);
+    for (idle, len) in [(59 * minute, 2), (60 * minute, 1)] {
+        let clock = Turned::new();
+        let map = Vendor::with_clock(clock.clone()).map().build().unwrap();
+        assert!(map.is_empty());
+        map.get(&key(0)).unwrap();
+        assert!(!map.is_empty());
+        clock.pass(idle);
+        map.get(&key(1)).unwrap();
+        assert_eq!(map.len(), len, "{idle:?}");
+    }
+}
+
+/// A sweep locks every shard, so new keys at a high rate must not cause one each.
+#[tokio::test(start_paused = true)]
+async fn a_sweep_runs_at_most_four_times_in_the_idle_time() {
+    let minute = Duration::from_secs(60);
+    let clock = Turned::new();
+    let builder = Vendor::with_clock(clock.clone()).map();
+    let map = builder.idle_after(60 * minute).build().unwrap();
+    map.get(&key(0)).unwrap();
+    clock.pass(5 * minute);
+    map.get(&key(1)).unwrap();
+    clock.pass(55 * minute);
+    map.get(&key(2)).unwrap();
+    assert_eq!(map.len(), 2, "the first one was idle for an hour");
+    clock.pass(14 * minute);
+    map.get(&key(3)).unwrap();
+    assert_eq!(map.len(), 3, "14 minutes after a sweep");
+    clock.pass(minute);
+    map.get(&key(4)).unwrap();
+    assert_eq!(
+        map.len(),
+        3,
+        "15 minutes after a sweep, the second one is gone"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn failure_to_make_an_authenticator_is_not_cached() {
     let calls = AtomicUsize::new(0);
     let map = AuthenticatorMap::builder(move |_| match calls.fetch_add(1, Ordering::Relaxed) {

@@ -104,7 +104,7 @@ impl Account {
     }
 
     pub(crate) fn encode(&self, key: &Key) -> Bytes {
-        let mut to = Writer::new(MAGIC, key, 8 + self.0.len() * 16);
+        let mut to = Writer::new(MAGIC, key, 0);
         to.number(self.0.len() as u64);
         for slot in &self.0 {
             to.number(slot.number);
@@ -210,7 +210,7 @@ impl Logins {
     }
 
     pub(crate) fn encode(&self, key: &Key) -> Bytes {
-        let mut to = Writer::new(LOGINS_MAGIC, key, 8 + self.0.len() * 24);
+        let mut to = Writer::new(LOGINS_MAGIC, key, 0);
         to.number(self.0.len() as u64);
         for known in &self.0 {
             to.number(known.mark.into());
@@ -365,6 +365,33 @@ mod tests {
         assert_eq!(known, (4..20).collect::<Vec<_>>());
         assert_eq!(Logins::default().time_to_live(), Duration::ZERO);
         assert_eq!(logins.time_to_live(), 30 * DAY);
+    }
+
+    #[test]
+    fn an_account_is_kept_until_its_last_slot_is_free() {
+        let mut account = Account::default();
+        assert_eq!(account.time_to_live(), Duration::ZERO);
+        account.put(1, MINUTE);
+        account.put(2, HOUR);
+        account.put(3, MINUTE);
+        assert_eq!(account.time_to_live(), HOUR);
+        assert_eq!(account.aged(HOUR - MINUTE).time_to_live(), MINUTE);
+    }
+
+    #[test]
+    fn g11_a_token_request_that_took_no_slot_is_added_once() {
+        let mut account = Account::default();
+        account.put(1, MINUTE);
+        account.put(1, HOUR);
+        assert_eq!(
+            account
+                .times()
+                .map(|(number, frees_in)| (number, *frees_in))
+                .collect::<Vec<_>>(),
+            [(1, HOUR)]
+        );
+        account.put(2, MINUTE);
+        assert_eq!(account.len(), 2);
     }
 
     #[test]

@@ -7,8 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::Key;
 
-/// Writes into a buffer of full size from the start, because a buffer that grows leaves unwiped
-/// copies behind.
+/// With secrets, `capacity` must be the full size: a buffer that grows leaves unwiped copies behind.
 pub(crate) struct Writer(Zeroizing<Vec<u8>>);
 
 impl Writer {
@@ -114,5 +113,19 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn end(self) -> Option<()> {
         self.0.is_empty().then_some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn t27_similar_keys_have_different_marks() {
+        let clients = (0..2000).map(|number| format!("fake-client-{number}"));
+        let marks = clients.map(|client| mark(&Key::builder("example").client(client).build()));
+        assert_eq!(marks.collect::<HashSet<_>>().len(), 2000);
     }
 }

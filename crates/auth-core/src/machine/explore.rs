@@ -1,7 +1,6 @@
 //! Explores the machine completely in small worlds: 1 to 3 processes with one store, one vendor and
 //! one API. The clock advances in whole seconds up to a horizon. Promises are checked by what the
 //! vendor and the API see, never by the rules.
-//! vendor and the API see, never by the rules.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -86,6 +85,15 @@ fn explore(world: &World) {
         "{}: {} states, {transitions} transitions, recovery judged {judged} times, from every state",
         world.name,
         stories.len(),
+    );
+    test_report::line(
+        "world",
+        [
+            ("world", world.name.into()),
+            ("states", stories.len().into()),
+            ("transitions", transitions.into()),
+            ("judged", judged.into()),
+        ],
     );
 }
 

@@ -126,3 +126,6 @@ impl<T: Copy + Eq> Ends<T> {
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 3600);
 /// The most slots that are kept in mind. More token requests in one window are rare.
 const MOST: usize = 256;
+
+#[cfg(test)]
+mod tests;

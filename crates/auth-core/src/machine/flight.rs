@@ -59,7 +59,6 @@ pub(crate) struct Flight {
     replaces: Option<EntryVersion>,
     tries: u8,
     landing: Option<Landing>,
-    reread: bool,
     /// Another process wrote the record during the token request.
     contested: bool,
     /// An action of a store that answers, which counts as a failure of the store.
@@ -174,7 +173,6 @@ impl Flight {
             replaces: None,
             tries: 0,
             landing: None,
-            reread: false,
             contested: false,
             problem: None,
             lost_lease: false,

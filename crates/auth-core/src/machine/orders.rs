@@ -260,3 +260,6 @@ const SLACK: Duration = Duration::from_secs(2);
 const SHORTEST_SILENCE: Duration = Duration::from_secs(2);
 /// How long a flight waits for a lease that was denied for too long before.
 const DOUBTED: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

@@ -32,7 +32,7 @@ pub(super) fn adopt(
         return None;
     }
     let left = usable(&cx.rules.policy, kept);
-    if left.is_zero() || left <= start.beyond {
+    if left <= start.beyond {
         return None;
     }
     let token = AccessToken::new(kept.secret.clone()).expires_in(kept.lifetime);
@@ -178,8 +178,15 @@ pub(super) fn after(cx: &mut Cx<'_>, seen: &Record, token: &AccessToken, sent: S
     }
 }
 
-/// Writes into the record that no process sends a token request for a while.
-pub(super) fn tell(cx: &Cx<'_>, record: &mut Record, own: Option<&Own>, error: &Error) -> Told {
+/// Writes into the record that no process sends a token request for a while. `own` and `lockable`
+/// are those of the token request that failed.
+pub(super) fn tell(
+    cx: &Cx<'_>,
+    record: &mut Record,
+    own: Option<&Own>,
+    lockable: bool,
+    error: &Error,
+) -> Told {
     let failure = Failure::of(error);
     let kept = record.token.as_ref();
     let valid = kept.map(|kept| (usable(&cx.rules.policy, kept), kept.lifetime));
@@ -195,7 +202,7 @@ pub(super) fn tell(cx: &Cx<'_>, record: &mut Record, own: Option<&Own>, error: &
             valid,
             spacing: cx.rules.quota.map(Quota::spacing),
             slot: Duration::ZERO,
-            lockable: own.is_some_and(|own| own.lockable),
+            lockable,
             jitter: cx.draw.jitter,
         },
     );
@@ -253,3 +260,6 @@ pub(super) fn usable(policy: &RefreshPolicy, kept: &Kept) -> Duration {
 /// A refresh token that was sent this often with an unknown outcome is given up if a token can be
 /// requested without it.
 const MOST_UNCERTAIN: u32 = 2;
+
+#[cfg(test)]
+mod tests;

@@ -152,7 +152,7 @@ pub(super) fn host_and_port(https: bool, authority: &str) -> Option<(&str, u16)>
 
 /// Returns whether two texts are equal, without a function call for the usual length of a host.
 #[inline(always)]
-fn is_same(a: &[u8], b: &[u8]) -> bool {
+pub(super) fn is_same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() || a.len() > 16 {
         return a == b;
     }

@@ -37,7 +37,7 @@ impl Warned {
 }
 
 /// Returns a hash that is never 0.
-fn hash_of(texts: [&str; 2]) -> u64 {
+pub(crate) fn hash_of(texts: [&str; 2]) -> u64 {
     let mut hash = 0;
     for text in texts {
         let mut rest = text.as_bytes();

@@ -281,6 +281,24 @@ mod tests {
         assert_eq!(cause_of(plain, "http://127.0.0.1/"), "some trouble");
     }
 
+    /// Errors as the operating system gives them, with its own texts.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_error_of_the_operating_system_has_the_words_of_its_kind_if_these_say_enough() {
+        for (code, told) in [
+            (111, "connection refused"),
+            (104, "TLS handshake failed: connection reset"),
+            (22, "TLS handshake failed: Invalid argument (os error 22)"),
+        ] {
+            let error = io::Error::from_raw_os_error(code);
+            let error = Step("client error (Connect)", error.into());
+            assert_eq!(cause_of(error, HTTPS), told);
+        }
+        let error = io::Error::from_raw_os_error(22);
+        let error = Step("tcp connect error", error.into());
+        assert_eq!(cause_of(error, HTTPS), "Invalid argument (os error 22)");
+    }
+
     #[test]
     fn a_chain_without_an_end_is_cut() {
         #[derive(Debug)]

@@ -305,13 +305,14 @@ fn t11_an_error_names_the_kind_of_garbage_and_shows_none_of_it() {
     let mut utf16: Vec<u8> = vec![0xff, 0xfe];
     utf16.extend(with("").encode_utf16().flat_map(u16::to_le_bytes));
     let bare: Vec<u8> = with("").encode_utf16().flat_map(u16::to_be_bytes).collect();
-    let cases: [(&[u8], &str); 16] = [
+    let cases: [(&[u8], &str); 17] = [
         (b"", "empty body"),
         (b" \r\n", "empty body"),
         (b"<!DOCTYPE html><title>planted-text</title>", "an HTML page: check `token_url`"),
         (b"\n <html>planted-text", "captive portal"),
         (&utf16, "UTF-16"),
         (&bare, "UTF-16"),
+        (b"\xfe\xff\x4e\x2d", "UTF-16"),
         (b"{\"access_token\":\"planted-text\xff\"}", "not UTF-8"),
         (b"[\"planted-text\",\"Bearer\"]", "array"),
         (b"access_token=planted-text&token_type=Bearer", "form-encoded"),
@@ -602,6 +603,23 @@ fn a_reply_may_be_wrapped_and_in_camel_case() {
     // A wrapper that is not an object is an ordinary member.
     let text = with(r#","data":"x""#);
     assert!(read_with(&rules, 200, text).is_ok());
+}
+
+#[test]
+fn names_in_camel_case_need_a_rule() {
+    let standard = ReplyRules::new().refresh_token();
+    let camel = ReplyRules::new().refresh_token().camel_case();
+    let hint = with(r#","refreshIn":1800"#);
+    let refresh = with(r#","refreshToken":"fake-refresh-1""#);
+    for (rules, is_read) in [(&standard, false), (&camel, true)] {
+        let hinted = read_with(rules, 200, hint.clone()).unwrap();
+        assert_eq!(hinted.refresh_hint(), seconds(1_800).filter(|_| is_read));
+        let refreshable = read_with(rules, 200, refresh.clone()).unwrap();
+        assert_eq!(refreshable.kept_refresh_token().is_some(), is_read);
+        // The second type, of the same meaning, is an error only if it is read.
+        let typed = read_with(rules, 200, with(r#","tokenType":"mac""#));
+        assert_eq!(typed.is_err(), is_read);
+    }
 }
 
 #[test]

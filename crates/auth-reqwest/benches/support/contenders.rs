@@ -2,11 +2,11 @@
 
 use std::thread;
 
-use auth_core::{Authenticator, Origins};
+use auth_core::{Authenticator, AuthenticatorMap, Key, Origins, Secret};
 use auth_reqwest::{AuthMiddleware, ReqwestService, client_builder};
 use auth_tower::AuthLayer;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 use http_body_util::{BodyExt, Full};
 use reqwest::{Client, ClientBuilder, Url, redirect::Policy};
 use reqwest_middleware::{ClientBuilder as Chain, ClientWithMiddleware};
@@ -126,10 +126,16 @@ pub(crate) enum Contender {
     Middleware,
     /// With a client of the application, whose redirects are not detected.
     MiddlewareForeign,
+    /// reqwest-middleware without a middleware. Each request carries a key.
+    ChainKey,
+    KeyedReplayOff,
+    Keyed,
+    /// The key's subject is a token of 1 KiB.
+    KeyedLong,
 }
 
 impl Contender {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Reqwest,
         Self::Built,
         Self::Converted,
@@ -142,6 +148,10 @@ impl Contender {
         Self::HandWrittenReplay,
         Self::Middleware,
         Self::MiddlewareForeign,
+        Self::ChainKey,
+        Self::KeyedReplayOff,
+        Self::Keyed,
+        Self::KeyedLong,
     ];
 
     /// Returns the name on the command line.
@@ -159,6 +169,10 @@ impl Contender {
             Self::HandWrittenReplay => "hand-replay",
             Self::Middleware => "middleware",
             Self::MiddlewareForeign => "middleware-foreign",
+            Self::ChainKey => "chain-key",
+            Self::KeyedReplayOff => "keyed-replay-off",
+            Self::Keyed => "keyed",
+            Self::KeyedLong => "keyed-long",
         }
     }
 
@@ -176,6 +190,10 @@ impl Contender {
             Self::HandWrittenReplay => "hand-written middleware, RwLock, try_clone",
             Self::Middleware => "AuthMiddleware",
             Self::MiddlewareForeign => "AuthMiddleware, client not by client_builder",
+            Self::ChainKey => "reqwest-middleware, no middleware, a key on each request",
+            Self::KeyedReplayOff => "AuthMiddleware::keyed, replay off",
+            Self::Keyed => "AuthMiddleware::keyed",
+            Self::KeyedLong => "AuthMiddleware::keyed, subject of 1 KiB",
         }
     }
 
@@ -188,12 +206,14 @@ impl Contender {
             | Self::ReqwestService
             | Self::LayerReplayOff
             | Self::Layer
-            | Self::Chain => Self::Reqwest,
+            | Self::Chain
+            | Self::ChainKey => Self::Reqwest,
             Self::HandWritten
             | Self::MiddlewareReplayOff
             | Self::HandWrittenReplay
             | Self::Middleware
             | Self::MiddlewareForeign => Self::Chain,
+            Self::KeyedReplayOff | Self::Keyed | Self::KeyedLong => Self::ChainKey,
         }
     }
 
@@ -208,6 +228,7 @@ impl Contender {
             // Made for every contender, because system calls cost more in a program with threads.
             let authenticator = authenticator(port);
             let layer = || AuthLayer::new(authenticator.clone());
+            let keyed = || AuthLayer::keyed(authenticators(port));
             let token = warm::token(TOKEN);
             let drive = Drive {
                 scenario,
@@ -243,12 +264,28 @@ impl Contender {
                     let middleware = AuthMiddleware::from_layer(layer());
                     drive.chain(chain(plain()).with(middleware).build()).await;
                 }
+                Self::ChainKey => drive.keyed(chain(plain()).build(), SHORT).await,
+                Self::KeyedReplayOff => {
+                    let middleware = AuthMiddleware::from_layer(keyed().replay_off());
+                    let client = chain(built()).with(middleware).build();
+                    drive.keyed(client, SHORT).await;
+                }
+                Self::Keyed | Self::KeyedLong => {
+                    let middleware = AuthMiddleware::from_layer(keyed());
+                    let client = chain(built()).with(middleware).build();
+                    let long = matches!(self, Self::KeyedLong);
+                    drive.keyed(client, if long { LONG } else { SHORT }).await;
+                }
             }
         });
     }
 }
 
 const TOKEN: usize = 1024;
+
+/// The lengths of the subjects of keys, in bytes.
+const SHORT: usize = 16;
+const LONG: usize = 1024;
 
 fn plain() -> Client {
     made(Client::builder().no_proxy())
@@ -269,11 +306,28 @@ fn made(client: ClientBuilder) -> Client {
 }
 
 fn authenticator(port: u16) -> Authenticator {
-    let origin = format!("http://127.0.0.1:{port}");
-    let origins = Origins::danger_allow_http([origin]).expect("an origin");
+    let origins = origins(port);
     // In its own thread, because this thread runs a runtime.
     let make = move || warm::warm(warm::builder_to(TOKEN, origins));
     thread::spawn(make).join().expect("a token")
+}
+
+fn authenticators(port: u16) -> AuthenticatorMap {
+    let origins = origins(port);
+    let make = move |_: &Key| {
+        let builder = warm::builder_to(TOKEN, origins.clone());
+        // In its own thread, because this thread runs a runtime.
+        Ok(thread::spawn(|| warm::warm(builder))
+            .join()
+            .expect("a token"))
+    };
+    AuthenticatorMap::builder(make)
+        .build()
+        .expect("valid settings")
+}
+
+fn origins(port: u16) -> Origins {
+    Origins::danger_allow_http([format!("http://127.0.0.1:{port}")]).expect("an origin")
 }
 
 /// How requests are sent.
@@ -311,6 +365,20 @@ impl Drive {
                 .execute(self.scenario.reqwest_request(self.port))
                 .await;
             response.expect("an answer").bytes().await.expect("a body");
+        }
+    }
+
+    /// The key was made before, as for a signed-in user.
+    async fn keyed(&self, client: ClientWithMiddleware, subject_bytes: usize) {
+        let subject = Secret::new(warm::token(subject_bytes));
+        let key = Key::builder("example").subject(&subject).build();
+        for _ in 0..self.requests {
+            let mut extensions = Extensions::new();
+            extensions.insert(key.clone());
+            let request = self.scenario.reqwest_request(self.port);
+            let response = client.execute_with_extensions(request, &mut extensions);
+            let response = response.await.expect("an answer");
+            response.bytes().await.expect("a body");
         }
     }
 

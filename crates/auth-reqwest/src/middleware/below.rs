@@ -14,16 +14,21 @@ use std::{
     pin::Pin,
     sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
+    time::Duration,
 };
 
-use auth_tower::{Auth, HeadInPlace, SignedInPlace};
-use http::Extensions;
-use reqwest::{Request, Response};
+use auth_tower::{HeadInPlace, RequestInPlace};
+use bytes::Bytes;
+use http::{Extensions, HeaderMap, Uri, Version};
+use reqwest::{Method, Request, Response, Url};
 use reqwest_middleware::{Error, Next, Result};
 use tower_service::Service;
 
-use super::{ByRequest, target::Targets};
-use crate::followed::{Followed, Redirects, Target};
+use super::target::{KnownOrigin, Targets};
+use crate::{
+    body,
+    followed::{Followed, Redirects, Target},
+};
 
 /// The service below the layer, shared by all requests.
 #[derive(Clone, Copy, Debug)]
@@ -34,8 +39,9 @@ pub(super) struct Below;
 pub(super) struct Slot(Mutex<Held>);
 
 struct Held {
-    /// Without its headers until the layer sends it. `None` after it is sent.
-    request: Option<Request>,
+    /// Without its headers until the layer sends it. `None` after it is sent, and if it was signed
+    /// in place.
+    request: Option<Box<Request>>,
     redirects: Redirects,
     step: Step,
 }
@@ -44,100 +50,76 @@ enum Step {
     /// The layer has the head of the request, or of the response that it took.
     Layer,
     /// The layer has sent the request.
-    Outgoing(Followed),
+    Outgoing(Box<Outgoing>),
     /// The response has arrived. The layer takes its headers and extensions.
-    Answered(Result<Response>),
+    Answered(Result<Box<Response>>),
+}
+
+/// The facts about a request that is sent.
+struct Outgoing {
+    followed: Followed,
+    method: Method,
+    uri: Uri,
 }
 
 /// Takes the place of a body.
 pub(super) struct Carried<'a> {
     slot: &'a Slot,
-    /// The request without its headers. `None` if it is in the slot.
-    again: Option<Box<Request>>,
+    /// `None` if the request is in the slot.
+    again: Option<Again>,
 }
 
-/// A request with a token that is not sent yet.
-pub(super) struct Signed<'a> {
-    request: Request,
-    followed: Followed,
-    /// Judges the response.
-    verdict: SignedInPlace<Below, Carried<'a>>,
+/// A request for a second send, without method and headers.
+///
+/// [`Request::try_clone`] is not used: it makes three allocations for a time-out, also if the
+/// request has none.
+#[derive(Clone)]
+struct Again {
+    url: Url,
+    /// `None` without a body.
+    body: Option<Bytes>,
+    version: Version,
+    timeout: Option<Duration>,
 }
 
-/// A request that is sent and not answered, and the facts about its redirects.
-type Sent<'a> = (
-    Followed,
-    Pin<Box<dyn Future<Output = Result<Response>> + Send + 'a>>,
-);
+/// A request that is to be signed in place.
+pub(super) struct Unsigned<'r, 'a> {
+    pub(super) request: &'r mut Request,
+    pub(super) origin: KnownOrigin<'r>,
+    pub(super) slot: &'a Slot,
+}
 
 impl Slot {
-    pub(super) fn new(request: Request, redirects: Redirects) -> Self {
+    pub(super) const fn new(redirects: Redirects) -> Self {
         Self(Mutex::new(Held {
-            request: Some(request),
+            request: None,
             redirects,
             step: Step::Layer,
         }))
     }
 
-    /// Moves the head from the request to the layer.
-    pub(super) fn take_head(&self, targets: &Targets) -> http::Request<Carried<'_>> {
+    /// Puts the request into the slot and moves its head to the layer.
+    pub(super) fn take_head(
+        &self,
+        mut request: Request,
+        targets: &Targets,
+    ) -> http::Request<Carried<'_>> {
         let mut head = http::Request::new(Carried {
             slot: self,
             again: None,
         });
-        if let Some(request) = &mut self.held().request {
-            head.method_mut().clone_from(request.method());
-            // A URL that cannot be parsed is not signed; the client then returns the error.
-            *head.uri_mut() = targets.read(request.url());
-            mem::swap(head.headers_mut(), request.headers_mut());
-        }
+        head.method_mut().clone_from(request.method());
+        // A URL that cannot be parsed is not signed; the client then returns the error.
+        *head.uri_mut() = targets.read(request.url());
+        mem::swap(head.headers_mut(), request.headers_mut());
+        self.held().request = Some(Box::new(request));
         head
-    }
-
-    /// Signs the request and takes it out of the slot. Returns `None`, with the request unchanged,
-    /// if the layer has to sign it.
-    pub(super) fn sign(
-        &self,
-        auth: &Auth<Below, ByRequest>,
-        targets: &Targets,
-    ) -> Option<Signed<'_>> {
-        let mut held = self.held();
-        let redirects = held.redirects;
-        let request = held.request.as_mut()?;
-        let mut headers = mem::take(request.headers_mut());
-        let signed = targets.split(request.url()).and_then(|(origin, path)| {
-            let head = HeadInPlace {
-                method: request.method(),
-                origin,
-                path,
-                headers: &mut headers,
-            };
-            auth.sign_in_place(head, || self.carry(request))
-        });
-        *request.headers_mut() = headers;
-        let verdict = signed?;
-        let sent_to = Target::Url(request.url().as_str().into());
-        let followed = Followed::watch(request.method().clone(), sent_to, redirects);
-        let request = held.request.take()?;
-        Some(Signed {
-            request,
-            followed,
-            verdict,
-        })
     }
 
     /// Puts a response to a signed request into the slot, for the layer.
     pub(super) fn answer(&self, response: Response) -> Answer<'_> {
-        self.held().step = Step::Answered(Ok(response));
+        self.held().step = Step::Answered(Ok(Box::new(response)));
         Answer { slot: self }
-    }
-
-    /// Clones a request that has no headers. Returns `None` if its body is a stream.
-    fn carry(&self, request: &Request) -> Option<Carried<'_>> {
-        Some(Carried {
-            slot: self,
-            again: Some(Box::new(request.try_clone()?)),
-        })
     }
 
     /// Completes the latest response with the head that the layer returned.
@@ -149,23 +131,19 @@ impl Slot {
         };
         *response.headers_mut() = head.headers;
         *response.extensions_mut() = head.extensions;
-        response
+        *response
     }
 
-    /// Sends the request that the layer has released, if there is one.
-    #[inline]
-    fn send<'a>(&self, next: &Next<'a>, extensions: &'a mut Extensions) -> Option<Sent<'a>> {
+    /// Takes the request that the layer has released, if there is one.
+    fn take_outgoing(&self) -> Option<(Box<Outgoing>, Box<Request>)> {
         let mut held = self.held();
-        let followed = match mem::replace(&mut held.step, Step::Layer) {
-            Step::Outgoing(followed) => followed,
+        match mem::replace(&mut held.step, Step::Layer) {
+            Step::Outgoing(outgoing) => Some((outgoing, held.request.take()?)),
             step => {
                 held.step = step;
-                return None;
+                None
             }
-        };
-        let request = held.request.take()?;
-        drop(held);
-        Some((followed, next.clone().run(request, extensions)))
+        }
     }
 
     fn is_outgoing(&self) -> bool {
@@ -177,32 +155,77 @@ impl Slot {
     }
 }
 
-/// Clones a request without its headers. Returns `None` if its body is a stream.
+/// Clones a request without its head. Returns `None` if its body is a stream.
 pub(super) fn again<'a>(carried: &Carried<'a>) -> Option<Carried<'a>> {
     let slot = carried.slot;
-    match &carried.again {
-        Some(request) => slot.carry(request),
-        None => slot.carry(slot.held().request.as_ref()?),
+    let again = match &carried.again {
+        Some(again) => again.clone(),
+        None => Again::of(slot.held().request.as_mut()?)?,
+    };
+    Some(Carried {
+        slot,
+        again: Some(again),
+    })
+}
+
+impl Again {
+    /// Returns `None` if the body is a stream. Leaves an equal request.
+    #[inline]
+    fn of(request: &mut Request) -> Option<Self> {
+        let body = match request.body_mut() {
+            Some(body) => Some(body::bytes_of(body)?),
+            None => None,
+        };
+        Some(Self {
+            url: request.url().clone(),
+            body,
+            version: request.version(),
+            timeout: request.timeout().copied(),
+        })
+    }
+
+    fn into_request(self, method: Method) -> Request {
+        let mut request = Request::new(method, self.url);
+        *request.body_mut() = self.body.map(Into::into);
+        *request.version_mut() = self.version;
+        if self.timeout.is_some() {
+            *request.timeout_mut() = self.timeout;
+        }
+        request
     }
 }
 
-impl<'a> Signed<'a> {
-    /// Sends the request. Returns its response, and what has to judge it unless it is plain.
-    pub(super) async fn send(
-        self,
-        next: Next<'_>,
-        extensions: &mut Extensions,
-    ) -> Result<(Response, Option<SignedInPlace<Below, Carried<'a>>>)> {
-        let Self {
-            request,
-            mut followed,
-            verdict,
-        } = self;
-        let mut call = next.run(request, extensions);
-        let mut response = poll_fn(|cx| followed.poll(|| call.as_mut().poll(cx))).await?;
-        followed.mark(&mut response);
-        let is_plain = verdict.is_plain(response.status(), response.extensions());
-        Ok((response, (!is_plain).then_some(verdict)))
+impl Carried<'_> {
+    /// Returns the URL of a request that was signed in place.
+    pub(super) fn url(&self) -> Option<&Url> {
+        Some(&self.again.as_ref()?.url)
+    }
+}
+
+impl<'a> RequestInPlace for Unsigned<'_, 'a> {
+    type Kept = Carried<'a>;
+
+    #[inline]
+    fn head(&self) -> HeadInPlace<'_> {
+        HeadInPlace {
+            method: self.request.method(),
+            origin: self.origin.uri,
+            path: self.origin.path(self.request.url()),
+            headers: self.request.headers(),
+        }
+    }
+
+    #[inline]
+    fn headers_mut(&mut self) -> &mut HeaderMap {
+        self.request.headers_mut()
+    }
+
+    #[inline]
+    fn keep(&mut self) -> Option<Carried<'a>> {
+        Some(Carried {
+            slot: self.slot,
+            again: Some(Again::of(self.request)?),
+        })
     }
 }
 
@@ -220,15 +243,18 @@ impl<'a> Service<http::Request<Carried<'a>>> for Below {
         let (head, Carried { slot, again }) = request.into_parts();
         let mut held = slot.held();
         if let Some(again) = again {
-            held.request = Some(*again);
+            held.request = Some(Box::new(again.into_request(head.method.clone())));
         }
         if let Some(request) = &mut held.request {
             *request.headers_mut() = head.headers;
         }
+        let outgoing = Outgoing {
+            followed: Followed::watch(&head.method, held.redirects),
+            method: head.method,
+            uri: head.uri,
+        };
         // The response to a first send is dropped here, which frees its connection.
-        let sent_to = Target::Uri(head.uri);
-        let followed = Followed::watch(head.method, sent_to, held.redirects);
-        held.step = Step::Outgoing(followed);
+        held.step = Step::Outgoing(Box::new(outgoing));
         drop(held);
         Answer { slot }
     }
@@ -273,12 +299,18 @@ pub(super) async fn drive<F: Future>(
 ) -> F::Output {
     loop {
         // With a cached token, the layer releases the request before its first poll.
-        if let Some((mut followed, mut call)) = slot.send(&next, extensions) {
+        if let Some((outgoing, request)) = slot.take_outgoing() {
+            let Outgoing {
+                mut followed,
+                method,
+                uri,
+            } = *outgoing;
+            let mut call = next.clone().run(*request, extensions);
             let mut response = poll_fn(|cx| followed.poll(|| call.as_mut().poll(cx))).await;
             if let Ok(response) = &mut response {
-                followed.mark(response);
+                followed.mark(response, &method, Target::Uri(&uri));
             }
-            slot.held().step = Step::Answered(response);
+            slot.held().step = Step::Answered(response.map(Box::new));
         }
         let step = poll_fn(|cx| match layer.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),

@@ -10,6 +10,23 @@ use reqwest::Url;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Targets(OnceLock<Origin>);
 
+/// The origin of a URL.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KnownOrigin<'a> {
+    /// Scheme and authority, with the path `/`.
+    pub(super) uri: &'a Uri,
+    /// The length of the origin's text in the URL, in bytes. The path follows.
+    length: usize,
+}
+
+impl KnownOrigin<'_> {
+    /// Returns the path of the URL with what follows.
+    #[inline]
+    pub(super) fn path<'a>(&self, url: &'a Url) -> &'a str {
+        &url.as_str()[self.length..]
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Origin {
     /// Scheme, host and port as written at the start of a URL.
@@ -34,15 +51,19 @@ impl Targets {
         }
     }
 
-    /// Splits a URL to the kept origin into a URI with this origin, and the path with what follows.
-    /// Returns `None` for any other URL.
-    pub(super) fn split<'a>(&'a self, url: &'a Url) -> Option<(&'a Uri, &'a str)> {
+    /// Returns the kept origin if the URL has it. Returns `None` for any other URL.
+    #[inline]
+    pub(super) fn origin_of(&self, url: &Url) -> Option<KnownOrigin<'_>> {
         let url = url.as_str();
         if self.0.get().is_none() {
             self.read_first(url);
         }
         let origin = self.0.get()?;
-        Some((&origin.uri, origin.path_of(url)?))
+        origin.path_of(url)?;
+        Some(KnownOrigin {
+            uri: &origin.uri,
+            length: origin.text.len(),
+        })
     }
 
     #[cold]
@@ -124,9 +145,10 @@ mod tests {
             }
             for url in URLS.into_iter().filter_map(|url| Url::parse(url).ok()) {
                 let read: Uri = url.as_str().parse().unwrap_or_default();
-                if let Some((origin, path)) = targets.split(&url) {
-                    assert_eq!(origin.scheme(), read.scheme(), "{url} after {first:?}");
-                    assert_eq!(origin.authority(), read.authority(), "{url}");
+                if let Some(origin) = targets.origin_of(&url) {
+                    let (uri, path) = (origin.uri, origin.path(&url));
+                    assert_eq!(uri.scheme(), read.scheme(), "{url} after {first:?}");
+                    assert_eq!(uri.authority(), read.authority(), "{url}");
                     assert_eq!(path.parse().ok().as_ref(), read.path_and_query(), "{url}");
                 }
                 let uri = targets.read(&url);

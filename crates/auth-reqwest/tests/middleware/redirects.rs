@@ -1,6 +1,7 @@
 //! G14: which redirects below `AuthMiddleware` are detected, and which requests are sent again.
 
 use async_trait::async_trait;
+use auth_core::{Redirected, RedirectsUnseen};
 use auth_reqwest::{AuthMiddleware, client_builder};
 use auth_testkit::Reply;
 use auth_tower::NotReplayed;
@@ -189,6 +190,46 @@ async fn g14_two_middlewares_detect_the_same_redirect() {
     let world = World::warm().await;
     let came = taken(&build(&world), &world, Method::POST).await;
     assert_eq!(came, Came::REDIRECTED);
+}
+
+#[tokio::test]
+async fn g14_a_middleware_for_keys_detects_the_same_redirect() {
+    let world = World::warm().await;
+    let came = refused(&world.keyed(), &world, Method::POST).await;
+    assert_eq!(came, Came::AGAIN);
+    let world = World::warm().await;
+    let came = taken(&world.keyed(), &world, Method::POST).await;
+    assert_eq!(came, Came::REDIRECTED);
+}
+
+/// An accepted response is marked if the client reported the redirect, also if the request is not
+/// kept for a second send.
+#[tokio::test]
+async fn a_response_after_a_reported_redirect_is_marked() {
+    type Make = fn(&World) -> AuthMiddleware;
+    let makes: [Make; 3] = [
+        World::middleware,
+        |world| world.layer().replay_off().into(),
+        |world| world.middleware().danger_client_follows_no_redirects(),
+    ];
+    for make in makes {
+        for method in [Method::GET, Method::POST] {
+            let world = World::warm().await;
+            let client = over(http(), make(&world));
+            for redirects in [false, true] {
+                if redirects {
+                    world.server.api().then(Reply::redirect(303, &world.url()));
+                }
+                let request = client.request(method.clone(), world.url()).body("order");
+                let response = request.send().await.unwrap();
+                assert_eq!(response.status(), 200);
+                let marked = response.extensions().get::<Redirected>().is_some();
+                assert_eq!(marked, redirects, "{method}");
+                let unseen = response.extensions().get::<RedirectsUnseen>().is_some();
+                assert!(!unseen, "{method}");
+            }
+        }
+    }
 }
 
 /// Sends with its own client, in another task.

@@ -1,12 +1,14 @@
 use std::time::Duration;
 
-use auth_core::{Authenticator, AuthenticatorOptions, Origins, RefreshPolicy, Secret};
+use auth_core::{
+    Authenticator, AuthenticatorMap, AuthenticatorOptions, Key, Origins, RefreshPolicy, Secret,
+};
 use auth_oauth2::Client;
 use auth_reqwest::{AuthMiddleware, ReqwestTransport, client_builder};
 use auth_testkit::{RecordedRequest, Side, TestServer};
 use auth_tower::{AuthLayer, AuthOutcome};
 use reqwest::Response;
-use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Extension};
 
 /// A vendor with its API, and an authenticator for it.
 pub(crate) struct World {
@@ -46,6 +48,21 @@ impl World {
         with(self.middleware())
     }
 
+    /// Makes a map that has the same authenticator for every key.
+    pub(crate) fn authenticators(&self) -> AuthenticatorMap {
+        let authenticator = self.authenticator.clone();
+        let make = move |_: &Key| Ok(authenticator.clone());
+        AuthenticatorMap::builder(make).build().unwrap()
+    }
+
+    /// Makes a client whose requests carry a key.
+    pub(crate) fn keyed(&self) -> ClientWithMiddleware {
+        ClientBuilder::new(http())
+            .with_init(Extension(key("alice")))
+            .with(AuthMiddleware::keyed(self.authenticators()))
+            .build()
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("{}/things?page=2", self.server.api_url())
     }
@@ -66,6 +83,10 @@ impl World {
 
 pub(crate) fn with(middleware: AuthMiddleware) -> ClientWithMiddleware {
     ClientBuilder::new(http()).with(middleware).build()
+}
+
+pub(crate) fn key(user: &str) -> Key {
+    Key::builder("example").subject(&Secret::new(user)).build()
 }
 
 /// Does not read the system's certificates, which a test machine may lack.

@@ -9,6 +9,9 @@ use std::{
     process::{Command, Stdio},
 };
 
+/// Why nothing is counted.
+pub(crate) const MISSING: &str = "valgrind is not installed (cargo xtask bench installs it)";
+
 /// The counts of one program.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {

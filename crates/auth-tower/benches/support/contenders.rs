@@ -1,10 +1,6 @@
 //! The layers that are compared.
 
-use std::{
-    hint::black_box,
-    iter,
-    time::{Duration, Instant},
-};
+use std::{hint::black_box, iter, time::Duration};
 
 use auth_core::{AuthenticatorMap, AuthenticatorOptions, Key, Origins};
 use auth_metrics::MetricsObserver;
@@ -17,8 +13,10 @@ use tower::{Layer, Service, retry::RetryLayer};
 use tower_http::auth::AddAuthorizationLayer;
 
 use crate::{
+    processor,
     requests::{NoOp, Scenario, send, send_in_place},
     retry::OnceMore,
+    rw_lock::RwLockLayer,
     warm,
 };
 
@@ -31,6 +29,8 @@ pub(crate) enum Contender {
     AuthReplayOff,
     RetryAndAddAuthorization,
     Auth,
+    /// As applications write it.
+    RwLock,
     /// With `ReplayBodyLayer` above.
     AuthReplayBody,
     /// With an observer that writes metrics.
@@ -40,12 +40,13 @@ pub(crate) enum Contender {
 }
 
 impl Contender {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Bare,
         Self::AddAuthorization,
         Self::AuthReplayOff,
         Self::RetryAndAddAuthorization,
         Self::Auth,
+        Self::RwLock,
         Self::AuthReplayBody,
         Self::AuthMetrics,
         Self::KeyedReplayOff,
@@ -55,14 +56,14 @@ impl Contender {
     /// Returns the contenders of a scenario.
     pub(crate) fn of(scenario: Scenario) -> &'static [Self] {
         match scenario {
-            Scenario::Room6 => &Self::ALL[..7],
+            Scenario::Room6 => &Self::ALL[..8],
             Scenario::InPlace6
             | Scenario::Extension6
             | Scenario::Full6
             | Scenario::Body4k6
             | Scenario::Shared4k6
-            | Scenario::Port443 => &Self::ALL[..5],
-            Scenario::Foreign | Scenario::Foreign20 => &Self::ALL[..3],
+            | Scenario::Port443 => &Self::ALL[..6],
+            Scenario::Foreign | Scenario::Foreign20 | Scenario::ForeignExtension => &Self::ALL[..3],
             Scenario::KeyShort | Scenario::KeyLong => {
                 &[Self::Bare, Self::KeyedReplayOff, Self::Keyed]
             }
@@ -77,6 +78,7 @@ impl Contender {
             Self::AuthReplayOff => "auth-replay-off",
             Self::RetryAndAddAuthorization => "retry",
             Self::Auth => "auth",
+            Self::RwLock => "rw-lock",
             Self::AuthReplayBody => "auth-replay-body",
             Self::AuthMetrics => "auth-metrics",
             Self::KeyedReplayOff => "keyed-replay-off",
@@ -91,6 +93,7 @@ impl Contender {
             Self::AuthReplayOff => "AuthLayer, replay off",
             Self::RetryAndAddAuthorization => "tower Retry(clone) + AddAuthorization",
             Self::Auth => "AuthLayer",
+            Self::RwLock => "hand-written layer, RwLock",
             Self::AuthReplayBody => "ReplayBodyLayer + AuthLayer",
             Self::AuthMetrics => "AuthLayer with MetricsObserver",
             Self::KeyedReplayOff => "AuthLayer::keyed, replay off",
@@ -99,7 +102,7 @@ impl Contender {
     }
 
     /// Builds the service. Returns a function that sends this number of requests, one after the
-    /// other, and returns the time.
+    /// other, and returns the processor time.
     pub(crate) fn sender(self, scenario: Scenario, token_bytes: usize) -> Sender {
         let static_layer = || AddAuthorizationLayer::bearer(&warm::token(token_bytes));
         let origins = move || Origins::new(scenario.origins()).expect("valid origins");
@@ -115,6 +118,10 @@ impl Contender {
             }
             Self::AuthReplayOff => sender(layer().replay_off().layer(service), scenario),
             Self::Auth => sender(layer().layer(service), scenario),
+            Self::RwLock => {
+                let layer = RwLockLayer::new(&warm::token(token_bytes));
+                sender(layer.layer(service), scenario)
+            }
             Self::AuthReplayBody => {
                 let signed = layer().layer(service);
                 sender(ReplayBodyLayer::new(64 * 1024).layer(signed), scenario)
@@ -142,7 +149,6 @@ impl Contender {
 
 pub(crate) type Sender = Box<dyn FnMut(u32) -> Duration>;
 
-#[allow(clippy::disallowed_methods, reason = "a bench times things")]
 fn sender<S, ResB>(mut service: S, scenario: Scenario) -> Sender
 where
     S: Service<Request<Full<Bytes>>, Response = Response<ResB>> + 'static,
@@ -150,14 +156,14 @@ where
     let plugs = even_out_the_heap(scenario);
     Box::new(move |requests| {
         let _plugs = &plugs;
-        let start = Instant::now();
+        let start = processor::time();
         match scenario {
             Scenario::InPlace6 => {
                 (0..requests).for_each(|_| send_in_place(&mut service, scenario.request()));
             }
             _ => (0..requests).for_each(|_| send(&mut service, scenario.request())),
         }
-        start.elapsed()
+        processor::time() - start
     })
 }
 

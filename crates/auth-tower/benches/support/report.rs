@@ -8,6 +8,7 @@ pub(crate) struct Report {
     /// The file to which one JSON object per figure and line is appended.
     json: Option<PathBuf>,
     figures: Vec<Figure>,
+    not_measured: Option<&'static str>,
 }
 
 struct Figure {
@@ -37,6 +38,7 @@ impl Report {
             program,
             json: arguments.nth(1).map(PathBuf::from),
             figures: Vec::new(),
+            not_measured: None,
         }
     }
 
@@ -63,6 +65,12 @@ impl Report {
     /// Records a figure for the JSON file.
     pub(crate) fn note(&mut self, what: impl Into<String>, value: f64) {
         self.gate(what, value, Limit::Reported);
+    }
+
+    /// Records why the figures that are not in this report were not measured.
+    pub(crate) fn not_measured(&mut self, reason: &'static str) {
+        println!("not measured: {reason}\n");
+        self.not_measured = Some(reason);
     }
 
     /// Prints all figures with their limits. Fails if a limit is missed.
@@ -119,24 +127,24 @@ impl Report {
         let file = OpenOptions::new().create(true).append(true).open(path);
         let mut file = file.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         for figure in &self.figures {
-            let (bound, limit) = match figure.limit {
-                Limit::AtMost(most) => ("at most", number(most)),
-                Limit::AtLeast(least) => ("at least", number(least)),
-                Limit::Unjudged => ("unjudged", String::from("null")),
-                Limit::Reported => ("none", String::from("null")),
-            };
-            let goal = match figure.goal {
-                Some(Limit::AtMost(goal) | Limit::AtLeast(goal)) => number(goal),
-                _ => String::from("null"),
-            };
+            let (bound, limit) = figure.limit.parts();
+            let (goal_bound, goal) = figure.goal.map_or(("none", null()), Limit::parts);
             // No text needs escaping, because all texts are constants of the benches.
             writeln!(
                 file,
-                r#"{{"bench":"{}","figure":"{}","value":{},"bound":"{bound}","limit":{limit},"goal":{goal},"verdict":"{}"}}"#,
+                r#"{{"bench":"{}","figure":"{}","value":{},"bound":"{bound}","limit":{limit},"goal_bound":"{goal_bound}","goal":{goal},"verdict":"{}"}}"#,
                 self.program,
                 figure.what,
                 number(figure.value),
                 figure.limit.verdict(figure.value),
+            )
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        }
+        if let Some(reason) = self.not_measured {
+            writeln!(
+                file,
+                r#"{{"bench":"{}","not_measured":"{reason}"}}"#,
+                self.program,
             )
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         }
@@ -160,6 +168,16 @@ impl Limit {
             Self::AtMost(most) => value <= most,
             Self::AtLeast(least) => value >= least,
             Self::Unjudged | Self::Reported => true,
+        }
+    }
+
+    /// Returns the direction and the number, for JSON.
+    fn parts(self) -> (&'static str, String) {
+        match self {
+            Self::AtMost(most) => ("at most", number(most)),
+            Self::AtLeast(least) => ("at least", number(least)),
+            Self::Unjudged => ("unjudged", null()),
+            Self::Reported => ("none", null()),
         }
     }
 
@@ -231,9 +249,13 @@ pub(crate) fn cell(value: f64, digits: usize) -> String {
     format!("{value:.digits$}")
 }
 
+fn null() -> String {
+    String::from("null")
+}
+
 fn number(value: f64) -> String {
     if value.is_nan() {
-        return String::from("null");
+        return null();
     }
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

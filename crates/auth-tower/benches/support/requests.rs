@@ -39,6 +39,8 @@ pub(crate) enum Scenario {
     Foreign,
     /// Another origin, with 20 permitted origins.
     Foreign20,
+    /// Another origin, whose response carries an extension.
+    ForeignExtension,
     /// The request carries a key with a subject of 16 bytes.
     KeyShort,
     /// The request carries a key with a subject of 1 KiB.
@@ -46,7 +48,7 @@ pub(crate) enum Scenario {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Room6,
         Self::InPlace6,
         Self::Extension6,
@@ -56,6 +58,7 @@ impl Scenario {
         Self::Port443,
         Self::Foreign,
         Self::Foreign20,
+        Self::ForeignExtension,
         Self::KeyShort,
         Self::KeyLong,
     ];
@@ -72,6 +75,7 @@ impl Scenario {
             Self::Port443 => "port443",
             Self::Foreign => "foreign",
             Self::Foreign20 => "foreign20",
+            Self::ForeignExtension => "foreign-extension",
             Self::KeyShort => "key-short",
             Self::KeyLong => "key-long",
         }
@@ -88,6 +92,7 @@ impl Scenario {
             Self::Port443 => "map with room, URI with :443",
             Self::Foreign => "another origin, 1 permitted",
             Self::Foreign20 => "another origin, 20 permitted",
+            Self::ForeignExtension => "another origin, response with an extension",
             Self::KeyShort => "key with a subject of 16 bytes",
             Self::KeyLong => "key with a subject of 1 KiB",
         }
@@ -122,7 +127,9 @@ impl Scenario {
         );
         let uri = match self {
             Self::Port443 => "https://api.example.com:443/v1/things/17?expand=all",
-            Self::Foreign | Self::Foreign20 => "https://cdn.example.com/v1/things/17?expand=all",
+            Self::Foreign | Self::Foreign20 | Self::ForeignExtension => {
+                "https://cdn.example.com/v1/things/17?expand=all"
+            }
             _ => "https://api.example.com/v1/things/17?expand=all",
         };
         let body = match self {
@@ -222,7 +229,7 @@ pub(crate) struct NoOp {
 
 impl NoOp {
     pub(crate) fn of(scenario: Scenario) -> Self {
-        let with_extension = scenario == Scenario::Extension6;
+        let with_extension = matches!(scenario, Scenario::Extension6 | Scenario::ForeignExtension);
         Self { with_extension }
     }
 }

@@ -26,7 +26,7 @@ fn seen(parts: &Parts) -> Seen {
 
 #[track_caller]
 fn assert_comes_back(request: Request<()>) {
-    let restored = HeadCopy::of(&HeadRef::of(&request)).restore().unwrap();
+    let restored = HeadCopy::of(&request).restore().unwrap();
     assert_eq!(seen(&restored), seen(&request.into_parts().0));
 }
 
@@ -53,12 +53,39 @@ fn mark_cookie(request: &mut Request<()>, sensitive: bool) {
     cookie.set_sensitive(sensitive);
 }
 
+/// Takes the buffers out of the pool.
+fn pool() -> Vec<Box<Head>> {
+    POOL.with(|pool| {
+        let others = pool.others.take();
+        pool.last.take().into_iter().chain(others).collect()
+    })
+}
+
 fn pooled() -> usize {
-    POOL.with_borrow(Vec::len)
+    let buffers = pool();
+    let count = buffers.len();
+    buffers.into_iter().for_each(Pool::give);
+    count
 }
 
 fn empty_the_pool() {
-    POOL.with_borrow_mut(Vec::clear);
+    drop(pool());
+}
+
+/// The room for a head is counted before it is copied.
+#[test]
+fn a_head_that_fills_its_buffer_to_the_last_byte_is_restored() {
+    let long = |length: usize| "x".repeat(length);
+    for length in (MIN_BYTES - 32..MIN_BYTES + 32).chain(2_040..2_060) {
+        assert_comes_back(request(&format!("/{}", long(length - 1))));
+        assert_comes_back(request(&format!("https://{}", long(length))));
+        let mut empty_value = request("/");
+        let name = HeaderName::from_bytes(long(length).as_bytes()).unwrap();
+        empty_value
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(""));
+        assert_comes_back(empty_value);
+    }
 }
 
 #[test]
@@ -150,7 +177,7 @@ fn each_value_keeps_its_own_sensitive_mark() {
         value.set_sensitive(sensitive);
         request.headers_mut().append("cookie", value);
     }
-    let restored = HeadCopy::of(&HeadRef::of(&request)).restore().unwrap();
+    let restored = HeadCopy::of(&request).restore().unwrap();
     let marks = restored.headers.get_all("cookie").iter();
     let marks: Vec<_> = marks.map(HeaderValue::is_sensitive).collect();
     assert_eq!(marks, [false, true, false, true]);
@@ -161,7 +188,7 @@ fn extensions_are_restored_and_stay_on_the_request() {
     let mut request = request("https://api.example.com/");
     request.extensions_mut().insert("text");
     request.extensions_mut().insert(7_u32);
-    let restored = HeadCopy::of(&HeadRef::of(&request)).restore().unwrap();
+    let restored = HeadCopy::of(&request).restore().unwrap();
     for extensions in [request.extensions(), &restored.extensions] {
         assert_eq!(extensions.get(), Some(&"text"));
         assert_eq!(extensions.get(), Some(&7_u32));
@@ -172,7 +199,7 @@ fn extensions_are_restored_and_stay_on_the_request() {
 #[test]
 fn a_usual_head_has_room_for_one_more_header() {
     // For the credential: the map must not grow.
-    let restored = HeadCopy::of(&HeadRef::of(&full())).restore().unwrap();
+    let restored = HeadCopy::of(&full()).restore().unwrap();
     assert!(restored.headers.capacity() > restored.headers.len());
 }
 
@@ -180,7 +207,7 @@ fn a_usual_head_has_room_for_one_more_header() {
 fn a_reused_buffer_contains_nothing_of_the_last_request() {
     empty_the_pool();
     for restored_first in [true, false] {
-        let copy = HeadCopy::of(&HeadRef::of(&full()));
+        let copy = HeadCopy::of(&full());
         if restored_first {
             let restored = copy.restore().unwrap();
             assert_eq!(seen(&restored), seen(&full().into_parts().0));
@@ -190,7 +217,7 @@ fn a_reused_buffer_contains_nothing_of_the_last_request() {
         }
         assert_eq!(pooled(), 1);
 
-        let bare = HeadCopy::of(&HeadRef::of(&request("/")));
+        let bare = HeadCopy::of(&request("/"));
         assert_eq!(pooled(), 0, "the buffer is used again");
         let bare = bare.restore().unwrap();
         assert_eq!(seen(&bare), seen(&request("/").into_parts().0));
@@ -200,10 +227,10 @@ fn a_reused_buffer_contains_nothing_of_the_last_request() {
 
 #[test]
 fn copies_that_exist_together_do_not_mix() {
-    let first = HeadCopy::of(&HeadRef::of(&full()));
-    let second = HeadCopy::of(&HeadRef::of(&request("/second")));
+    let first = HeadCopy::of(&full());
+    let second = HeadCopy::of(&request("/second"));
     let first = first.restore().unwrap();
-    let third = HeadCopy::of(&HeadRef::of(&request("/third")));
+    let third = HeadCopy::of(&request("/third"));
     assert_eq!(seen(&first), seen(&full().into_parts().0));
     assert_eq!(second.restore().unwrap().uri, "/second");
     assert_eq!(third.restore().unwrap().uri, "/third");
@@ -212,9 +239,7 @@ fn copies_that_exist_together_do_not_mix() {
 #[test]
 fn the_pool_keeps_few_buffers_and_no_large_ones() {
     empty_the_pool();
-    let copies: Vec<_> = (0..=MAX_KEPT)
-        .map(|_| HeadCopy::of(&HeadRef::of(&full())))
-        .collect();
+    let copies: Vec<_> = (0..=MAX_KEPT).map(|_| HeadCopy::of(&full())).collect();
     drop(copies);
     assert_eq!(pooled(), MAX_KEPT);
 
@@ -222,7 +247,7 @@ fn the_pool_keeps_few_buffers_and_no_large_ones() {
     let mut large = full();
     let value = HeaderValue::from_bytes(&vec![b'x'; MAX_KEPT_BYTES + 1]).unwrap();
     large.headers_mut().insert("x-large", value);
-    drop(HeadCopy::of(&HeadRef::of(&large)));
+    drop(HeadCopy::of(&large));
     assert_eq!(pooled(), 0);
     assert_comes_back(large);
 }
@@ -241,7 +266,10 @@ fn memory(at: *const u8, length: usize) -> Vec<u8> {
 /// Returns the bytes of the one pooled buffer, including the unused ones.
 #[cfg(target_os = "linux")]
 fn pooled_memory() -> Vec<u8> {
-    POOL.with_borrow(|pool| memory(pool[0].bytes.as_ptr(), pool[0].bytes.capacity()))
+    let buffer = pool().remove(0);
+    let bytes = memory(buffer.bytes.as_ptr(), buffer.bytes.capacity());
+    Pool::give(buffer);
+    bytes
 }
 
 #[cfg(target_os = "linux")]
@@ -257,7 +285,7 @@ fn sensitive_bytes_are_wiped_before_a_buffer_is_pooled() {
         empty_the_pool();
         let mut request = full();
         mark_cookie(&mut request, sensitive);
-        drop(HeadCopy::of(&HeadRef::of(&request)));
+        drop(HeadCopy::of(&request));
         let found = contains(&pooled_memory(), "fake-secret-cookie");
         assert_eq!(found, !sensitive);
     }
@@ -270,7 +298,7 @@ fn one_sensitive_value_among_others_is_enough_to_wipe() {
     let mut request = full();
     let plain = HeaderValue::from_static("plain");
     request.headers_mut().insert("x-last", plain);
-    drop(HeadCopy::of(&HeadRef::of(&request)));
+    drop(HeadCopy::of(&request));
     assert!(pooled_memory().iter().all(|byte| *byte == 0));
 }
 
@@ -278,15 +306,16 @@ fn one_sensitive_value_among_others_is_enough_to_wipe() {
 #[test]
 fn sensitive_bytes_are_wiped_in_a_buffer_that_was_too_small() {
     empty_the_pool();
-    drop(HeadCopy::of(&HeadRef::of(&request("/"))));
-    let (small, length) =
-        POOL.with_borrow(|pool| (pool[0].bytes.as_ptr(), pool[0].bytes.capacity()));
+    drop(HeadCopy::of(&request("/")));
+    let buffer = pool().remove(0);
+    let (small, length) = (buffer.bytes.as_ptr(), buffer.bytes.capacity());
+    Pool::give(buffer);
 
     // The cookie still fits, the next header does not.
     let mut request = full();
     let long = HeaderValue::from_bytes(&vec![b'x'; length]).unwrap();
     request.headers_mut().insert("x-long", long);
-    let _copy = HeadCopy::of(&HeadRef::of(&request));
+    let _copy = HeadCopy::of(&request);
     assert!(!contains(&memory(small, length), "secret-cookie"));
 }
 
@@ -302,13 +331,22 @@ fn any_uri() -> impl Strategy<Value = String> {
     ]
 }
 
+fn any_name() -> impl Strategy<Value = String> {
+    const STANDARD: [&str; 4] = ["accept", "cookie", "x-frame-options", "x-xss-protection"];
+    prop_oneof![
+        "[a-z][a-z0-9-]{0,3}".boxed(),
+        "[a-z][a-z0-9-]{0,70}".boxed(),
+        proptest::sample::select(&STANDARD[..]).prop_map(str::to_owned),
+    ]
+}
+
 prop_compose! {
     fn any_request()(
         uri in any_uri().prop_filter_map("no URI", |uri| uri.parse::<Uri>().ok()),
         method in "[A-Za-z!#$%&'*+.^_`|~0-9-]{1,40}",
         version in prop_oneof![Just(Version::HTTP_10), Just(Version::HTTP_11), Just(Version::HTTP_2)],
         headers in proptest::collection::vec(
-            ("[a-z][a-z0-9-]{0,3}", proptest::collection::vec(any::<u8>(), 0..24), any::<bool>()),
+            (any_name(), proptest::collection::vec(any::<u8>(), 0..80), any::<bool>()),
             0..24,
         ),
         extension in proptest::option::of(any::<u16>()),
@@ -336,7 +374,7 @@ proptest! {
     fn any_head_is_restored(
         requests in proptest::collection::vec((any_request(), any::<bool>()), 1..6),
     ) {
-        let copies: Vec<_> = requests.iter().map(|(request, _)| HeadCopy::of(&HeadRef::of(request))).collect();
+        let copies: Vec<_> = requests.iter().map(|(request, _)| HeadCopy::of(request)).collect();
         for (copy, (request, restore)) in copies.into_iter().zip(requests) {
             if !restore {
                 drop(copy);

@@ -298,6 +298,8 @@ async fn g18_a_services_error_text_is_shown_only_on_request() {
         .find_map(|error| error.downcast_ref::<io::Error>())
         .unwrap();
     assert_eq!(io.to_string(), SECRET);
+    let texts: Vec<_> = chain().map(ToString::to_string).collect();
+    assert!(texts.iter().all(|text| !text.is_empty()), "{texts:?}");
 
     let error = ServiceTransport::new(Probe::new(Err(SECRET.into())));
     let error = error.send(request(), 10).await.unwrap_err();

@@ -342,10 +342,18 @@ async fn the_chosen_methods_stay_chosen_with_bodies_of_other_types() {
         );
         let after = refused(
             move |layer| layer.replay_with(clone).replay_only(Method::is_idempotent),
+            method.clone(),
+            Full::from("a body"),
+        );
+        let between = refused(
+            move |layer| {
+                let layer = layer.replay_with(clone);
+                layer.replay_only(Method::is_idempotent).replay_with(clone)
+            },
             method,
             Full::from("a body"),
         );
-        async { [before.await, after.await] }
+        async { [before.await, after.await, between.await] }
     };
     for (_, api, response) in sent(Method::PUT).await {
         assert_replayed(&api, &response);

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use auth_core::TokenRefused;
-use auth_tower::{AuthLayer, AuthOutcome, StepUp};
+use auth_core::{
+    Authenticator, AuthenticatorOptions, Error, ErrorKind, EventKind, Origins, TokenRefused,
+};
+use auth_testkit::{Outcome, RecordingObserver, ScriptedSource};
+use auth_tower::{AuthLayer, AuthOutcome, MissingToken, ReplayBodyLayer, StepUp, Unsigned};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use tower::{Layer, ServiceExt};
 
-use crate::support::{Api, URL, World, get, in_time, ok, settle, text};
+use crate::support::{Api, FOREIGN, ORIGIN, URL, World, get, in_time, ok, settle, text};
 
 fn answer(status: u16, headers: &[(&'static str, &'static str)]) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from("the API's own words"));
@@ -171,6 +174,90 @@ async fn a_mark_from_a_layer_below_is_a_refused_token() {
         response
     };
     assert_renewed(|layer| layer, marked).await;
+}
+
+/// Real clients leave their own extensions.
+#[tokio::test(start_paused = true)]
+async fn an_extension_of_the_client_does_not_hide_why_a_request_was_not_signed() {
+    let world = World::warm().await;
+    let api = Api::answering(|_| {
+        let mut response = ok();
+        response.extensions_mut().insert("the client's own");
+        Ok(response)
+    });
+    let response = in_time(world.over(api).oneshot(get(FOREIGN)));
+    let outcome = AuthOutcome::of(&response.await.unwrap());
+    let why = outcome.unsigned();
+    assert!(matches!(why, Some(Unsigned::OtherOrigin)), "{why:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_event_of_an_unsigned_and_of_a_refused_request_has_the_cause() {
+    let failure = || Error::new(ErrorKind::Unavailable, "no answer");
+    let kind_told = |events: &RecordingObserver| {
+        let told = events.events();
+        let mut errors = told.iter().filter_map(|event| match event.kind() {
+            EventKind::RequestUnsigned { error, .. }
+            | EventKind::RequestNotReplayed { error, .. } => Some(error.clone()),
+            _ => None,
+        });
+        let error = errors.next().expect("an event");
+        assert!(errors.next().is_none());
+        error.map(|error| error.kind())
+    };
+    let events = RecordingObserver::new();
+    let observed = || AuthenticatorOptions::new().observer(events.clone());
+    let world = World::with(|builder| builder.options(observed()));
+    world.source.always(Outcome::error(failure()));
+    let layer = world.layer().without_token(MissingToken::SendUnsigned);
+    let client = layer.layer(Api::new());
+    in_time(client.oneshot(get(URL))).await.unwrap();
+    assert_eq!(kind_told(&events), Some(ErrorKind::Unavailable));
+
+    let events = RecordingObserver::new();
+    let observed = || AuthenticatorOptions::new().observer(events.clone());
+    let world = World::with(|builder| builder.options(observed()));
+    world.warm_up().await;
+    world.source.always(Outcome::error(failure()));
+    in_time(world.over(Api::refusing()).oneshot(get(URL)))
+        .await
+        .unwrap();
+    let error = kind_told(&events);
+    assert_eq!(error, Some(ErrorKind::Unavailable));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_event_of_a_refused_token_has_the_host_if_it_is_known() {
+    let both = "api.example.com, other.example.com";
+    for (is_stream, is_off, expected) in [
+        (false, false, "api.example.com"),
+        (true, false, "api.example.com"),
+        (false, true, both),
+    ] {
+        let events = RecordingObserver::new();
+        let origins = Origins::new([ORIGIN, "https://other.example.com"]).unwrap();
+        let authenticator = Authenticator::builder(ScriptedSource::new(), origins)
+            .options(AuthenticatorOptions::new().observer(events.clone()))
+            .build()
+            .unwrap();
+        let (api, layer) = (Api::refusing(), AuthLayer::new(authenticator));
+        let response = if is_off {
+            let client = layer.replay_off().layer(api);
+            in_time(client.oneshot(get(URL))).await
+        } else if is_stream {
+            let client = ReplayBodyLayer::new(1_024).layer(layer.layer(api));
+            in_time(client.oneshot(get(URL).map(|_| Full::<Bytes>::from("body")))).await
+        } else {
+            in_time(layer.layer(api).oneshot(get(URL))).await
+        };
+        response.unwrap();
+        let told = events.events();
+        let host = told.iter().find_map(|event| match event.kind() {
+            EventKind::TokenRefused { host, .. } => Some(host.clone()),
+            _ => None,
+        });
+        assert_eq!(host.as_deref(), Some(expected), "{is_stream} {is_off}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use auth_core::RedirectsUnseen;
-use auth_tower::{AnsweredRequest, AuthOutcome, NotReplayed, OriginGuardLayer};
+use auth_tower::{AnsweredRequest, AuthOutcome, NotReplayed, OriginGuardLayer, ReplayBodyLayer};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
@@ -211,6 +211,46 @@ async fn g14_a_follower_in_the_stacks_type_prevents_a_second_order() {
     }
 }
 
+/// In place of a release of tower-http whose mark this crate does not know: only its name is known.
+mod another_release {
+    use std::task::{Context, Poll};
+
+    use tower::Service;
+
+    #[derive(Clone)]
+    pub(super) struct FollowRedirect<S>(pub(super) S);
+
+    impl<S: Service<Request>, Request> Service<Request> for FollowRedirect<S> {
+        type Response = S::Response;
+        type Error = S::Error;
+        type Future = S::Future;
+
+        fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+            self.0.poll_ready(cx)
+        }
+
+        fn call(&mut self, request: Request) -> S::Future {
+            self.0.call(request)
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_of_another_release_prevents_a_second_order() {
+    for (method, sends) in [(Method::POST, 1), (Method::PUT, 2)] {
+        let world = World::warm().await;
+        let api = Api::new();
+        api.revoke("fake-token-1");
+        let client = world.over(another_release::FollowRedirect(api.clone()));
+        let response = in_time(client.oneshot(order(method.clone())));
+        let outcome = AuthOutcome::of(&response.await.unwrap());
+        assert_eq!(api.calls(), sends, "{method}");
+        let why = outcome.not_replayed();
+        let is_it = matches!(why, Some(NotReplayed::RedirectsUnseen));
+        assert_eq!(is_it, sends == 1, "{method} {why:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn g14_a_client_with_unseen_redirects_prevents_a_second_order() {
     for (method, sends) in [
@@ -288,6 +328,32 @@ async fn g14_the_clients_mark_decides_whether_a_request_is_sent_again() {
             (sends, fetches),
             "{cell}"
         );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_clients_mark_also_counts_for_a_stream() {
+    for (method, sends) in [(Method::GET, 1), (Method::POST, 2)] {
+        let world = World::warm().await;
+        let api = Api::new();
+        api.revoke("fake-token-1");
+        let answered = AnsweredRequest::new(Uri::from_static(URL)).method(method.clone());
+        let client = ServiceBuilder::new()
+            .layer(ReplayBodyLayer::new(1_024))
+            .layer(world.layer())
+            .map_response(move |mut response: Response<Full<Bytes>>| {
+                response.extensions_mut().insert(answered.clone());
+                response
+            })
+            .service(api.clone());
+        let mut order = order(Method::POST);
+        *order.body_mut() = Full::from("one order");
+        let response = in_time(client.oneshot(order)).await.unwrap();
+        assert_eq!(api.calls(), sends, "answered: {method}");
+        let outcome = AuthOutcome::of(&response);
+        let why = outcome.not_replayed();
+        let is_it = matches!(why, Some(NotReplayed::Redirected));
+        assert_eq!(is_it, sends == 1, "{why:?}");
     }
 }
 

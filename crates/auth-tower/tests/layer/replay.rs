@@ -6,14 +6,14 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{AccessToken, Error, ErrorKind};
+use auth_core::{AccessToken, ApiKey, Authenticator, Error, ErrorKind, Key, Origins, Secret};
 use auth_testkit::Outcome;
-use auth_tower::{AuthOutcome, NotReplayed};
+use auth_tower::{AuthLayer, AuthOutcome, NotReplayed};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::Full;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tower::{Service, ServiceExt};
+use tower::{Layer, Service, ServiceExt};
 use tower_test::mock;
 
 use crate::support::{
@@ -115,7 +115,8 @@ async fn assert_refusal(response: Response<Full<Bytes>>, token: &str) {
         r#"Bearer error="invalid_token""#
     );
     assert_eq!(response.headers()["x-refused"], token);
-    assert_eq!(response.extensions().len(), 1);
+    // The outcome, and the mark that there is one.
+    assert_eq!(response.extensions().len(), 2);
     assert_eq!(text(response).await, format!("refused Some({token:?})"));
 }
 
@@ -330,6 +331,30 @@ async fn g5_during_the_back_off_a_late_refusal_is_returned_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_late_refusal_of_an_expired_token_is_returned_at_once_during_the_back_off() {
+    let world = World::warm().await;
+    let (service, mut handle) = mock::pair();
+    let call = tokio::spawn(start(&mut world.over(service), get(URL)).await);
+    let (_, reply) = in_time(handle.next_request()).await.unwrap();
+    world.clock.advance(7_200 * SECOND).await;
+    let failure = Error::new(ErrorKind::Unavailable, "no answer");
+    world.source.always(Outcome::error(failure));
+    in_time(world.authenticator.token()).await.unwrap_err();
+    reply.send_response(status(401));
+    let response = in_time(call).await.unwrap().unwrap();
+    let outcome = AuthOutcome::of(&response);
+    let Some(NotReplayed::NoToken(error)) = outcome.not_replayed() else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(
+        (response.status(), outcome.sends()),
+        (StatusCode::UNAUTHORIZED, 1)
+    );
+    assert_eq!(outcome.waited(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn g10_a_refused_token_that_the_vendor_issues_again_is_not_sent_again() {
     let world = World::warm().await;
     let same = AccessToken::new("fake-token-1").expires_in(3600 * SECOND);
@@ -344,6 +369,51 @@ async fn g10_a_refused_token_that_the_vendor_issues_again_is_not_sent_again() {
     };
     assert_eq!(error.kind(), ErrorKind::Refused);
     assert_eq!((api.calls(), world.source.fetches()), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_key_that_was_not_replaced_is_not_sent_again() {
+    let origins = Origins::new(["https://api.example.com"]).unwrap();
+    let key = ApiKey::new(Secret::new("fake-key"));
+    let authenticator = Authenticator::builder(key, origins).build().unwrap();
+    let token = authenticator.token().await.unwrap();
+    authenticator.report_accepted(token.generation());
+    let api = Api::refusing();
+    let client = AuthLayer::new(authenticator).layer(api.clone());
+    let response = in_time(client.oneshot(get(URL))).await.unwrap();
+    let outcome = AuthOutcome::of(&response);
+    let why = outcome.not_replayed();
+    assert!(matches!(why, Some(NotReplayed::Unchanged)), "{why:?}");
+    assert_eq!((api.calls(), outcome.sends()), (1, 1));
+}
+
+/// A key is kept in another way than the other extensions.
+#[tokio::test(start_paused = true)]
+async fn the_second_send_has_all_extensions_of_the_first() {
+    for (has_key, has_other) in [(true, true), (true, false), (false, true)] {
+        let world = World::warm().await;
+        let api = Api::new();
+        api.revoke("fake-token-1");
+        let mut request = get(URL);
+        if has_key {
+            let key = Key::builder("example").client("fake-client").build();
+            request.extensions_mut().insert(key);
+        }
+        if has_other {
+            request.extensions_mut().insert("other");
+        }
+        let client = world.over(api.clone());
+        in_time(client.oneshot(request)).await.unwrap();
+        let [_, second] = api.seen().try_into().unwrap();
+        let found = second.extensions;
+        assert_eq!(
+            found.get::<Key>().is_some(),
+            has_key,
+            "{has_key} {has_other}"
+        );
+        let other = found.get::<&str>().copied();
+        assert_eq!(other, has_other.then_some("other"), "{has_key} {has_other}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,6 +21,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use tokio::task::JoinSet;
 use tower::{Layer, ServiceExt};
+use tower_test::mock;
 
 use crate::support::{Api, ORIGIN, Seen, URL, get, in_time, ok, settle};
 
@@ -401,6 +402,31 @@ async fn g21_what_comes_of_more_scope_is_told_once_for_each_token_request() {
     });
     world.await.send(&wanting(403, "zeta")).await;
     assert!(told(&events).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_answer_that_wants_more_gets_the_wider_token_without_a_token_request() {
+    let world = World::permitting(Vendor::granting("read a"), WiderScope::any()).await;
+    let (service, mut api) = mock::pair::<Request<Full<Bytes>>, Response<Full<Bytes>>>();
+    let client = AuthLayer::new(world.authenticator.clone()).layer(service);
+    let mut calls = JoinSet::new();
+    for _ in 0..2 {
+        calls.spawn(client.clone().oneshot(get(URL)));
+    }
+    let (_, early) = in_time(api.next_request()).await.unwrap();
+    let (_, late) = in_time(api.next_request()).await.unwrap();
+    for answer in [early, late] {
+        let challenge = r#"Bearer error="insufficient_scope", scope="a""#;
+        answer.send_response(forbidden(403, challenge));
+        let (again, answer) = in_time(api.next_request()).await.unwrap();
+        let token = again.headers()["authorization"].to_str().unwrap();
+        assert_eq!(token, "Bearer fake-token-2:read+a");
+        answer.send_response(ok());
+    }
+    while let Some(response) = in_time(calls.join_next()).await {
+        assert_eq!(response.unwrap().unwrap().status(), StatusCode::OK);
+    }
+    assert_eq!(world.vendor.asked(), ["read", "read a"]);
 }
 
 #[tokio::test(start_paused = true)]

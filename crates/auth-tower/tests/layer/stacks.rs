@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use auth_core::ErrorKind;
 use auth_testkit::Outcome;
-use auth_tower::{AuthOutcome, Error, ExistingCredential, MissingToken, NotReplayed};
+use auth_tower::{AuthOutcome, Error, ExistingCredential, MissingToken, NotReplayed, Unsigned};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
@@ -14,7 +14,9 @@ use tower::{
     retry::Policy, timeout::error::Elapsed, util::BoxCloneService,
 };
 
-use crate::support::{Api, Broken, FOREIGN, URL, World, get, in_time, send, settle, start};
+use crate::support::{
+    Api, Broken, FOREIGN, URL, World, get, in_time, ok, send, settle, start, unauthorized,
+};
 
 type Stack = BoxCloneService<Request<Full<Bytes>>, Response<Full<Bytes>>, BoxError>;
 
@@ -386,6 +388,90 @@ async fn t20_two_credentials_make_two_sends_and_never_three() {
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(api.calls(), 2 + 2);
     assert_eq!(AuthOutcome::of(&response).sends(), 2);
+}
+
+/// Each layer sees one refusal of its own token, at another send.
+#[tokio::test(start_paused = true)]
+async fn the_second_send_of_an_outer_layer_is_not_sent_again_below() {
+    let scheme = auth_core::Scheme::header(http::HeaderName::from_static("x-login-token")).unwrap();
+    let outer = World::with(|builder| builder.scheme(scheme));
+    outer.warm_up().await;
+    let inner = World::warm().await;
+    let api = Api::answering(|seen| {
+        let is_first = seen.headers["x-login-token"] == "fake-token-1";
+        Ok(match (is_first, seen.token()) {
+            // Without a challenge, this refusal is about the outer token only.
+            (true, _) => {
+                let mut refusal = Response::new(Full::default());
+                *refusal.status_mut() = StatusCode::UNAUTHORIZED;
+                refusal
+            }
+            (false, Some("fake-token-1")) => unauthorized(seen),
+            (false, _) => ok(),
+        })
+    });
+    let layer = inner.layer().require_challenge(true);
+    let mut client = outer.layer().layer(layer.layer(api.clone()));
+    let response = send(&mut client, get(URL)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!((api.calls(), AuthOutcome::of(&response).sends()), (2, 2));
+    // The refused inner token is renewed for the next request.
+    let response = send(&mut client, get(URL)).await.unwrap();
+    assert_eq!((response.status(), api.calls()), (StatusCode::OK, 3));
+}
+
+/// Layers for two headers, of which only the inner one signs.
+async fn outer_with_own_credentials(inner: &World, api: &Api) -> (World, Response<Full<Bytes>>) {
+    let name = http::HeaderName::from_static("x-login-token");
+    let scheme = auth_core::Scheme::header(name.clone()).unwrap();
+    let outer = World::with(|builder| builder.scheme(scheme));
+    let mut client = outer.layer().layer(inner.over(api.clone()));
+    let mut request = get(URL);
+    let own = http::HeaderValue::from_static("fake-own");
+    request.headers_mut().insert(name, own);
+    let response = send(&mut client, request).await.unwrap();
+    (outer, response)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_outcome_of_an_inner_layer_takes_precedence_over_an_outer_one_that_does_not_sign() {
+    let inner = World::warm().await;
+    let api = Api::new();
+    api.revoke("fake-token-1");
+    let (_outer, response) = outer_with_own_credentials(&inner, &api).await;
+    let outcome = AuthOutcome::of(&response);
+    assert_eq!((outcome.sends(), outcome.was_refused()), (2, true));
+    assert!(outcome.unsigned().is_none(), "{outcome:?}");
+
+    let elsewhere = World::at(auth_core::Origins::new(["https://elsewhere.example"]).unwrap());
+    let (_outer, response) = outer_with_own_credentials(&elsewhere, &Api::new()).await;
+    let outcome = AuthOutcome::of(&response);
+    let why = outcome.unsigned();
+    assert!(matches!(why, Some(Unsigned::OtherOrigin)), "{why:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outer_layer_that_signs_keeps_the_wait_of_an_inner_one_that_did_not_sign() {
+    let delay = Duration::from_secs(3);
+    let scheme = auth_core::Scheme::header(http::HeaderName::from_static("x-login-token")).unwrap();
+    let outer = World::with(|builder| builder.scheme(scheme));
+    outer.warm_up().await;
+    let inner = World::cold();
+    let failure = auth_core::Error::new(ErrorKind::Unavailable, "no answer");
+    inner.source.always(Outcome::error(failure).delay(delay));
+    let layer = inner.layer().without_token(MissingToken::SendUnsigned);
+    let mut client = outer.layer().layer(layer.layer(Api::new()));
+    let response = send(&mut client, get(URL)).await.unwrap();
+    let outcome = AuthOutcome::of(&response);
+    assert!(outcome.unsigned().is_none(), "{outcome:?}");
+    assert_eq!((outcome.sends(), outcome.waited()), (1, delay));
+
+    // Without a wait, nothing is left to say.
+    let mut request = get(URL);
+    let own = http::HeaderValue::from_static("Bearer fake-own");
+    request.headers_mut().insert("authorization", own);
+    let response = send(&mut client, request).await.unwrap();
+    assert!(response.extensions().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -56,14 +56,18 @@ impl Survivors {
     }
 }
 
+/// Returns the file of a mutant, whose name begins with `file:` or `file:line:column:`.
+pub(super) fn file_of(name: &str) -> &str {
+    name.split(':').next().unwrap_or(name)
+}
+
 /// Removes line and column, which change with every edit: `a.rs:1:2: replace` is
 /// `a.rs: replace`.
 pub(super) fn without_place(name: &str) -> String {
-    let Some((place, what)) = name.split_once(": ") else {
+    let Some((_, what)) = name.split_once(": ") else {
         return name.to_owned();
     };
-    let file = place.split(':').next().unwrap_or(place);
-    format!("{file}: {what}")
+    format!("{}: {what}", file_of(name))
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::figures::{self, Figure};
+
 /// The kind of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
@@ -71,12 +73,19 @@ fn digits(text: &str) -> Option<u32> {
 pub(super) struct Tests {
     numbered: BTreeMap<Number, BTreeMap<String, BTreeSet<String>>>,
     all: BTreeSet<String>,
+    figures: BTreeSet<Figure>,
+    /// Figures that cannot be read.
+    faults: Vec<String>,
 }
 
 impl Tests {
     /// Reads a source file. Functions in macros count too, so the text is read, not the syntax. A
     /// test quotes numbers at the beginning of its name, and in its documentation.
     pub(super) fn read(&mut self, path: &str, text: &str) {
+        match figures::read(path, text) {
+            Ok(figures) => self.figures.extend(figures),
+            Err(fault) => self.faults.push(fault),
+        }
         let mut quoted = BTreeSet::new();
         let mut is_test = false;
         for line in text.lines().map(str::trim) {
@@ -114,6 +123,16 @@ impl Tests {
     /// Returns the numbers that tests quote.
     pub(super) fn numbers(&self) -> impl Iterator<Item = Number> {
         self.numbered.keys().copied()
+    }
+
+    /// Returns the figures that tests assert.
+    pub(super) fn figures(&self) -> impl Iterator<Item = &Figure> {
+        self.figures.iter()
+    }
+
+    /// Returns what could not be read.
+    pub(super) fn faults(&self) -> &[String] {
+        &self.faults
     }
 
     /// Returns the tests of a number, by package or folder.

@@ -71,6 +71,11 @@ impl Page {
                 faults.push(format!("{number} stands where {expected} is expected"));
             }
             let has_tests = has_tests(number, tests);
+            if self.kind == Kind::Guarantee && figures_of(number, tests).is_empty() {
+                faults.push(format!(
+                    "{number} has no figure: let a test assert one by `test_report::figure!`"
+                ));
+            }
             match &row.otherwise {
                 Otherwise::Nothing if has_tests => {}
                 Otherwise::Nothing => faults.push(format!(
@@ -114,6 +119,10 @@ impl Page {
                 continue;
             }
             text.push_str(&format!("\n## {}\n\n", row.number));
+            let figures = figures_of(row.number, tests);
+            if !figures.is_empty() {
+                text.push_str(&format!("- figures: {}\n", figures.join("; ")));
+            }
             for (place, names) in tests.of(row.number) {
                 let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
                 text.push_str(&format!("- {place}: {}\n", names.join(", ")));
@@ -151,9 +160,25 @@ impl Otherwise {
     }
 }
 
-/// Returns the tests that quote a number that no page defines.
+/// Returns the figures of a row, each with its test.
+fn figures_of(number: Number, tests: &Tests) -> Vec<String> {
+    let figures = tests.figures().filter(|figure| figure.number == number);
+    let figures = figures.map(|figure| format!("{} (`{}`)", figure.text, figure.test));
+    figures.collect()
+}
+
+/// Returns the tests that quote a number that no page defines, and the figures of such numbers and
+/// those that cannot be read.
 pub(super) fn undefined(pages: &[&Page], tests: &Tests) -> Vec<String> {
-    let mut faults = Vec::new();
+    let mut faults = tests.faults().to_vec();
+    for figure in tests.figures() {
+        if !pages.iter().any(|page| page.defines(figure.number)) {
+            let (number, test) = (figure.number, &figure.test);
+            faults.push(format!(
+                "`{test}` has a figure of {number}, which is not defined"
+            ));
+        }
+    }
     for number in tests.numbers() {
         if pages.iter().any(|page| page.defines(number)) {
             continue;

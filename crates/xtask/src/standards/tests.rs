@@ -108,3 +108,65 @@ fn the_list_is_by_package_and_written_once() {
     let again = Page::parse(Kind::Standard, &written).written(&tests);
     assert_eq!(again, written);
 }
+
+fn figure(call: &str) -> Result<String, String> {
+    let source = format!("fn g01_a() {{ {{ test_report::figure!({call}); }} }}");
+    let figures = super::figures::read("a.rs", &source)?;
+    assert_eq!(figures.len(), 1);
+    assert_eq!(figures[0].test, "g01_a");
+    Ok(figures[0].text.clone())
+}
+
+#[test]
+fn a_figure_shows_what_its_test_asserts() {
+    let shown = |call| figure(call).unwrap();
+    assert_eq!(
+        shown("\"G3: {} request for {} callers\", a.b(c, d)[0] => 1, n => 10_000,"),
+        "1 request for 10,000 callers"
+    );
+    assert_eq!(
+        shown("\"G3: {}, {} and {}\", a => 0..=51, b() => 1_500, c + 1 => 10..=14"),
+        "at most 51, 1,500 and 10 to 14"
+    );
+    // In a closure's arm, the last arrow counts.
+    assert_eq!(shown("\"G3: {}\", match a { _ => 2 } => 5"), "5");
+}
+
+#[test]
+fn a_figure_that_cannot_be_read_is_a_fault() {
+    for call in [
+        "\"G3: {} and {}\", a => 1",
+        "\"G3: {}\", a => 1, b => 2",
+        "\"G3: {}\", a => LIMIT",
+        "\"G3: {}\", a",
+        "\"{}\", a => 1",
+        "\"X3: {}\", a => 1",
+        "text, a => 1",
+    ] {
+        assert!(figure(call).is_err(), "{call}");
+    }
+}
+
+#[test]
+fn a_guarantee_needs_a_figure_of_its_own_number() {
+    let text = "| | when | then |\n|---|---|---|\n| G1 | a | b |\n";
+    let page = Page::parse(Kind::Guarantee, text);
+    let faults = |body: &str| {
+        let source = format!("#[test]\nfn g01_a() {{\n{body}\n}}\n");
+        let tests = tests(&[("tests/guarantees/a.rs", &source)]);
+        let mut faults = undefined(&[&page], &tests);
+        faults.extend(page.faults(&[&page], &tests));
+        faults
+    };
+    let figure = "test_report::figure!(\"G1: {} locks\", 0 => 0);";
+    assert_eq!(faults(figure), [""; 0]);
+    assert_eq!(faults("").len(), 1);
+    let other = figure.replace("G1", "G2");
+    assert_eq!(faults(&other).len(), 2);
+    let tests = tests(&[(
+        "tests/guarantees/a.rs",
+        &format!("fn g01_a() {{\n{figure}\n}}"),
+    )]);
+    let list = "## G1\n\n- figures: 0 locks (`g01_a`)\n- tests/guarantees: `g01_a`\n";
+    assert!(page.written(&tests).ends_with(list));
+}

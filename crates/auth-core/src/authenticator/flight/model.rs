@@ -48,7 +48,9 @@ fn check(name: &str, model: impl Fn(Arc<Flight>) + Sync + Send + 'static) {
         let reason = TokenRequestReason::Needed;
         model(Arc::new(Flight::new(1, reason, Moment::NEVER, runtime)));
     });
-    println!("{name}: {} orders", orders.load(Ordering::Relaxed));
+    let orders = orders.load(Ordering::Relaxed);
+    println!("{name}: {orders} orders");
+    test_report::line("model", [("model", name.into()), ("orders", orders.into())]);
 }
 
 /// Waits as `Acquire` does.

@@ -168,6 +168,17 @@ async fn t19_a_renewal_moves_up_when_a_caller_waits_for_its_token() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_longest_duration_is_a_wait_without_a_bound() {
+    let limit = TokenRequestLimit::new(1).unwrap().max_wait(Duration::MAX);
+    let held = limit.admit(&*flight(TokenRequestReason::Needed)).await;
+    let next = flight(TokenRequestReason::Needed);
+    let mut next = pin!(limit.admit(&*next));
+    assert!(time::timeout(24 * HOUR, &mut next).await.is_err());
+    drop(held);
+    assert!(next.await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn g05_a_wait_that_is_too_long_ends_in_an_error() {
     let limit = TokenRequestLimit::new(1)
         .unwrap()

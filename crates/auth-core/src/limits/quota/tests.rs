@@ -40,6 +40,21 @@ fn g11_five_at_a_quarter_to_eight_and_fifteen_at_eight_leave_five_at_a_quarter_t
 }
 
 #[test]
+fn without_a_store_one_process_sends_its_share() {
+    let of = |limit, own: Option<u32>| {
+        let quota = Quota::new(limit, HOUR).unwrap();
+        let quota = own.map_or(quota, |own| quota.without_store(own).unwrap());
+        let mut ledger = Ledger::new(Some(quota.share()));
+        token_request(&mut ledger, Slots::All, clock(12, 0), 999)
+    };
+    for (limit, share) in [(1, 1), (9, 1), (20, 2), (59, 5), (100, 10)] {
+        assert_eq!(of(limit, None), share, "{limit}");
+    }
+    assert_eq!(of(20, Some(7)), 7);
+    assert_eq!(of(20, Some(21)), 20, "never more than the quota");
+}
+
+#[test]
 fn g11_renewal_ahead_leaves_a_fifth_rounded_up() {
     for (limit, ahead) in [
         (1, 0),

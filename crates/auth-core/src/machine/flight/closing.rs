@@ -9,24 +9,18 @@ use crate::machine::{memory::is_shared, orders::MOST_REQUESTS};
 impl Flight {
     pub(super) fn ended(&mut self, cx: &mut Cx<'_>, ended: Ended) -> Order {
         let Ended { result, sent, late } = ended;
-        let alone = !cx.rules.shares || self.without_store;
         let lifetime = result.as_ref().ok().and_then(AccessToken::lifetime);
         let not_sent = result
             .as_ref()
             .is_err_and(|error| !Failure::of(error).may_count());
-        if alone || self.borrowed {
-            if not_sent {
-                cx.memory.cancel_share()
-            } else {
-                cx.memory.close_share(cx.now, lifetime)
-            }
-            self.borrowed = false;
-            if let Some(quota) = cx.rules.quota.filter(|_| cx.rules.shares && !not_sent) {
-                let frees = cx.now + slot_of(Some(quota), lifetime);
+        if not_sent {
+            self.return_share(cx);
+        } else {
+            if std::mem::take(&mut self.borrowed) {
+                cx.memory.close_share(cx.now, lifetime);
+                let frees = cx.now + slot_of(cx.rules.quota, lifetime);
                 cx.memory.owe(cx.draw.number, frees, cx.now);
             }
-        }
-        if !not_sent {
             cx.memory.asked();
         }
         let landing = Landing {
@@ -43,7 +37,7 @@ impl Flight {
             end: End::Failed(error.clone()),
             ..landing
         });
-        if late && failure == Failure::Unknown && !alone {
+        if late && failure == Failure::Unknown && !self.is_alone(cx) {
             // Another process may have sent a token request while this one stood still.
             return self.go(Phase::LookingLate, Order::Load);
         }
@@ -77,17 +71,20 @@ impl Flight {
             record.failing_for = Some(seen.failing_for.unwrap_or_default());
             record.failures = seen.failures;
             record.failed_by = seen.failed_by.clone();
-            sharing::tell(cx, &mut record, self.own.as_ref(), &error);
+            sharing::tell(
+                cx,
+                &mut record,
+                self.own.as_ref(),
+                self.is_lockable(),
+                &error,
+            );
         }
         let frees_in = slot_of(cx.rules.quota, token.lifetime());
         self.landing = Some(Landing {
             end: End::Token(token, Duration::ZERO),
             ..landing
         });
-        if !cx.rules.shares {
-            return self.land(cx);
-        }
-        if self.without_store {
+        if self.is_alone(cx) {
             return self.land(cx);
         }
         let id = self.own.as_ref().and_then(|own| own.id);
@@ -106,7 +103,6 @@ impl Flight {
 
     pub(super) fn failed(&mut self, cx: &mut Cx<'_>, error: &Error) -> Order {
         let failure = Failure::of(error);
-        let alone = !cx.rules.shares || self.without_store;
         let rejected = match failure {
             Failure::Rejected(part) => Some(part),
             _ => None,
@@ -116,7 +112,6 @@ impl Flight {
             && (rejected == Some(RejectedPart::RefreshToken)
                 || rejected.is_some() && error.code() == Some("invalid_grant"));
         let credentials = self.own.as_ref().and_then(|own| own.id);
-        let lockable = self.own.as_ref().is_some_and(|own| own.lockable);
         // --- what the store has to say ---
         let mut record = self.seen.record.clone();
         if refresh_rejected {
@@ -125,7 +120,7 @@ impl Flight {
                 record.spent.add(Print::of(&refresh.secret));
                 cx.memory.spend(Print::of(&refresh.secret));
             }
-            if !alone && self.requests < MOST_REQUESTS {
+            if self.requests < MOST_REQUESTS {
                 self.refresh = None;
                 self.landing = None;
                 return self.write(cx, Phase::DroppingRefreshToken, record);
@@ -139,17 +134,22 @@ impl Flight {
         if record.claim.map(|claim| claim.number) == self.claim {
             record.claim = None;
         }
-        if alone {
-            self.todo = Vec::new();
-        } else {
+        self.todo = Vec::new();
+        if !self.is_alone(cx) {
             // A time-out of a shortened deadline says little about the vendor.
             let is_cut = self.request_deadline(cx) < cx.rules.policy.token_request_deadline()
                 && error.kind() == ErrorKind::TimedOut;
             if is_shared(failure) && !(is_cut && failure == Failure::Unknown) {
-                let told = sharing::tell(cx, &mut record, self.own.as_ref(), error);
+                let told = sharing::tell(
+                    cx,
+                    &mut record,
+                    self.own.as_ref(),
+                    self.is_lockable(),
+                    error,
+                );
                 self.told(error, told);
             }
-            let counts = lockable && credentials.is_some() && !sent_refresh;
+            let counts = self.is_lockable() && credentials.is_some();
             let reject = Counted::of(error).filter(|_| counts);
             let reject = reject.map(LoginChange::Reject);
             let frees_in = if failure.may_count() {
@@ -157,7 +157,6 @@ impl Flight {
             } else {
                 Duration::ZERO
             };
-            self.todo = Vec::new();
             let counts = self.slot.is_some() || cx.memory.owes(cx.now);
             self.todo.extend(counts.then_some(Todo::Slot(frees_in)));
             if record != self.seen.record {
@@ -169,8 +168,7 @@ impl Flight {
             rejected,
             Some(RejectedPart::Credentials | RejectedPart::RefreshToken)
         );
-        if again && credentials.is_some() && self.requests < MOST_REQUESTS && !self.reread {
-            self.reread = true;
+        if again && credentials.is_some() && self.requests < MOST_REQUESTS {
             return self.go(Phase::Rereading, Order::Read);
         }
         self.close(cx)
@@ -415,6 +413,12 @@ impl Flight {
         }))
     }
 
+    /// Returns whether the token request may count as a rejected login. A refresh token locks no
+    /// account.
+    fn is_lockable(&self) -> bool {
+        self.refresh.is_none() && self.own.as_ref().is_some_and(|own| own.lockable)
+    }
+
     pub(super) fn landing_at(&self, now: Moment) -> Landing {
         let own = self.own.as_ref();
         Landing {
@@ -422,7 +426,7 @@ impl Flight {
             sent: now,
             requested: self.requests > 0,
             about: own.and_then(|own| own.id),
-            lockable: own.is_some_and(|own| own.lockable),
+            lockable: self.is_lockable(),
             failing_for: self.seen.record.failing_for.unwrap_or_default(),
             contested: false,
             silent: false,
@@ -435,8 +439,7 @@ impl Flight {
         let over = matches!(
             self.phase,
             Phase::Closing | Phase::Releasing | Phase::LookingLate
-        ) || matches!(self.phase, Phase::DroppingRefreshToken)
-            && self.requests >= MOST_REQUESTS;
+        );
         if self.landing.is_some() && over {
             if let Some(record) = self.record_to_keep() {
                 cx.memory.keep_unsaved(self.replaces, record, cx.now);

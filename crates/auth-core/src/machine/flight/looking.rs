@@ -10,10 +10,10 @@ impl Flight {
         if self.start.settles && (self.without_store || !cx.memory.has_to_settle(cx.now)) {
             return self.settled(cx);
         }
-        if cx.rules.shares && !self.without_store {
-            self.go(Phase::Looking, Order::Load)
-        } else {
+        if self.is_alone(cx) {
             self.go(Phase::Reading, Order::Read)
+        } else {
+            self.go(Phase::Looking, Order::Load)
         }
     }
 
@@ -152,10 +152,10 @@ impl Flight {
         if let Some(forbidden) = forbidden.filter(|_| !has_refresh_token) {
             return self.forbidden(cx, &forbidden);
         }
-        if cx.rules.shares && !self.without_store {
-            return self.decide(cx);
+        if self.is_alone(cx) {
+            return self.go_alone(cx);
         }
-        self.go_alone(cx)
+        self.decide(cx)
     }
 
     pub(super) fn forbidden(&mut self, cx: &mut Cx<'_>, forbidden: &Forbidden) -> Order {

@@ -231,7 +231,7 @@ impl Flight {
     /// Continues to a further token request of this flight.
     pub(super) fn prepare(&mut self, cx: &mut Cx<'_>) -> Order {
         self.landing = None;
-        if !cx.rules.shares || self.without_store {
+        if self.is_alone(cx) {
             return self.go_alone(cx);
         }
         self.prepare_slot(cx)
@@ -266,8 +266,14 @@ impl Flight {
                 });
                 return self.land(cx);
             }
+            self.borrowed = true;
         }
         self.request(cx)
+    }
+
+    /// Returns whether this flight uses no store.
+    pub(super) fn is_alone(&self, cx: &Cx<'_>) -> bool {
+        !cx.rules.shares || self.without_store
     }
 }
 

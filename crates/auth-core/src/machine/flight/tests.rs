@@ -5,9 +5,14 @@ use std::sync::Arc;
 use super::*;
 use crate::{Credentials, RefreshPolicy, Secret, policy::Jitter};
 
+mod asking;
 mod claims;
+mod closing;
 mod cover;
+mod driver;
+mod ended;
 mod logins;
+mod quotas;
 mod records;
 mod refused;
 mod world;
@@ -196,8 +201,55 @@ fn with_token(text: &str, left: u64) -> Record {
     }
 }
 
+fn start(reason: TokenRequestReason) -> Start {
+    Start {
+        reason,
+        after: Duration::ZERO,
+        deadline: secs(10),
+        beyond: Duration::ZERO,
+        unless: None,
+        settles: false,
+    }
+}
+
+fn begins(process: &mut Process, world: &mut World, start: Start) -> Air {
+    let mut flight = Flight::new(start);
+    let order = process.step(world, &mut flight, Fact::Begun);
+    Air { flight, order }
+}
+
+fn fails(process: &mut Process, world: &mut World, air: &mut Air) {
+    air.order = process.step(world, &mut air.flight, Fact::StoreFailed);
+}
+
+fn quota(process: &mut Process, limit: u32) {
+    let quota = Quota::new(limit, secs(60)).unwrap();
+    process.rules.quota = Some(quota);
+    process.memory = Memory::new(Some(quota));
+}
+
+fn with_refresh_token(text: &str) -> Record {
+    Record {
+        refresh: Some(Refresh {
+            secret: Secret::from(text),
+            uncertain: 0,
+            is_first: false,
+        }),
+        ..Record::default()
+    }
+}
+
 fn page() -> Error {
     Error::new(ErrorKind::Protocol, "an HTML page").with_outcome(TokenRequestOutcome::NotUnderstood)
+}
+
+fn not_sent() -> Error {
+    Error::new(ErrorKind::Unavailable, "connection refused")
+        .with_outcome(TokenRequestOutcome::NotSent)
+}
+
+fn rejected(part: RejectedPart) -> Error {
+    Error::new(ErrorKind::Rejected, "rejected").with_rejected_part(part)
 }
 
 fn lost() -> Error {

@@ -211,3 +211,169 @@ fn cleared_rejections_are_remembered_until_the_next_token_request() {
     memory.asked();
     assert!(!memory.ignores_rejections());
 }
+
+#[test]
+fn g19_a_memory_with_refresh_tokens_is_kept_when_the_key_is_evicted() {
+    let mut memory = Memory::new(None);
+    assert!(!memory.keeps_refresh_tokens());
+    memory.stored.spent.add(Print::of_text("fake-refresh-1"));
+    assert!(memory.keeps_refresh_tokens());
+    let mut memory = Memory::new(None);
+    memory.keep_unsaved(None, Record::default(), at(0));
+    assert!(memory.keeps_refresh_tokens());
+    assert!(!memory.has_unsaved_refresh_token());
+    memory.keep_unsaved(None, with_refresh_token(), at(0));
+    assert!(memory.has_unsaved_refresh_token());
+    memory.forget_unsaved();
+    assert!(!memory.keeps_refresh_tokens() && !memory.has_unsaved_refresh_token());
+}
+
+fn with_refresh_token() -> Record {
+    Record {
+        refresh: Some(crate::machine::record::Refresh {
+            secret: "fake-refresh-1".into(),
+            uncertain: 0,
+            is_first: false,
+        }),
+        ..Record::default()
+    }
+}
+
+#[test]
+fn g19_a_key_is_not_at_rest_while_its_store_is_paused_or_its_share_is_used() {
+    let quota = Quota::new(10, secs(60)).unwrap();
+    let mut memory = Memory::new(Some(quota));
+    assert!(memory.is_at_rest(at(0)));
+    memory.store_failed(at(0), LATEST);
+    assert!(!memory.is_at_rest(at(0)));
+    assert!(memory.is_at_rest(at(1)));
+    assert_eq!(memory.take_share(at(1)), Ok(()));
+    assert!(!memory.is_at_rest(at(1)));
+    memory.close_share(at(2), None);
+    assert!(!memory.is_at_rest(at(61)));
+    assert!(memory.is_at_rest(at(62)));
+    assert!(Memory::new(None).is_at_rest(at(0)));
+}
+
+#[test]
+fn g16_a_store_is_failing_until_it_answers() {
+    let mut memory = Memory::new(None);
+    assert!(!memory.store_is_failing());
+    for _ in 0..2 {
+        memory.store_failed(at(0), LATEST);
+        assert!(memory.store_is_failing());
+    }
+    memory.store_answered();
+    assert!(!memory.store_is_failing());
+}
+
+#[test]
+fn g16_pauses_of_the_store_are_shortened_by_up_to_half() {
+    let earliest = Jitter(u32::MAX);
+    let mut memory = Memory::new(None);
+    memory.store_failed(at(0), earliest);
+    let after = |millis| at(0) + Duration::from_millis(millis);
+    assert!(memory.store_is_paused(after(499)));
+    assert!(!memory.store_is_paused(after(501)));
+    for (jitter, pause) in [(LATEST, 60), (earliest, 30)] {
+        let mut memory = Memory::new(None);
+        memory.store_denied(at(0), jitter);
+        assert!(memory.store_is_paused(at(pause - 1)), "{pause}");
+        assert!(!memory.store_is_paused(at(pause + 1)), "{pause}");
+        assert!(!memory.store_is_failing());
+    }
+}
+
+#[test]
+fn g11_a_share_allows_a_tenth_of_the_quota() {
+    let quota = Quota::new(20, secs(60)).unwrap();
+    let mut memory = Memory::new(Some(quota));
+    for now in [0, 1] {
+        assert_eq!(memory.take_share(at(now)), Ok(()));
+        memory.close_share(at(now), None);
+    }
+    assert_eq!(memory.take_share(at(2)), Err(secs(58)));
+    // A slot is given back if no token request is sent.
+    let mut memory = Memory::new(Some(quota));
+    for _ in 0..5 {
+        assert_eq!(memory.take_share(at(0)), Ok(()));
+        memory.cancel_share();
+    }
+    assert_eq!(memory.take_share(at(0)), Ok(()));
+    memory.close_share(at(0), Some(secs(10)));
+    assert!(!memory.is_at_rest(at(9)) && memory.is_at_rest(at(10)));
+}
+
+#[test]
+fn g11_what_is_owed_to_the_account_is_paid_once_and_forgotten_when_it_is_over() {
+    let quota = Quota::new(20, secs(60)).unwrap();
+    let mut memory = Memory::new(Some(quota));
+    let pays = |memory: &Memory, now: u64| {
+        let mut account = Account::default();
+        let pays = memory.pay(&mut account, at(now));
+        assert_eq!(pays, account.len() > 0);
+        assert_eq!(pays, memory.owes(at(now)));
+        let times = account
+            .times()
+            .map(|(number, frees_in)| (number, frees_in.as_secs()));
+        times.collect::<Vec<_>>()
+    };
+    assert_eq!(pays(&memory, 0), []);
+    memory.owe(1, at(60), at(0));
+    memory.owe(2, at(90), at(30));
+    assert_eq!(pays(&memory, 30), [(1, 30), (2, 60)]);
+    assert_eq!(pays(&memory, 60), [(2, 30)]);
+    memory.owe(3, at(130), at(70));
+    assert_eq!(memory.share.as_ref().map(|share| share.owed.len()), Some(2));
+    memory.paid();
+    assert_eq!(pays(&memory, 70), []);
+    // Without a quota nothing is owed.
+    let mut memory = Memory::new(None);
+    memory.owe(1, at(60), at(0));
+    assert_eq!(pays(&memory, 0), []);
+}
+
+#[test]
+fn g07_missing_facts_are_written_when_the_store_is_asked_again_or_in_a_second() {
+    let mut memory = Memory::new(Some(Quota::new(20, secs(60)).unwrap()));
+    assert_eq!(memory.settle_at(at(0)), None);
+    assert!(!memory.has_to_settle(at(0)));
+    memory.owe(1, at(60), at(0));
+    assert_eq!(memory.settle_at(at(5)), Some(at(6)));
+    assert!(memory.has_to_settle(at(59)) && !memory.has_to_settle(at(60)));
+    memory.store_failed(at(5), LATEST);
+    memory.store_failed(at(5), LATEST);
+    assert_eq!(memory.settle_at(at(5)), Some(at(7)));
+    memory.refused.add(Print::of_text("fake-token-1"));
+    assert!(memory.has_to_settle(at(60)));
+}
+
+#[test]
+fn g03_a_lease_is_doubted_until_one_is_granted() {
+    let mut memory = Memory::new(None);
+    assert!(!memory.doubts_lease());
+    memory.doubt_lease();
+    assert!(memory.doubts_lease());
+    memory.trust_lease();
+    assert!(!memory.doubts_lease());
+}
+
+#[test]
+fn t16_failure_of_this_process_is_obeyed_in_full() {
+    let mut memory = Memory::new(None);
+    let mine = record(&["me"], "me", 60, ErrorKind::TimedOut);
+    assert_eq!(obeys(&mut memory, &mine, 0), Some(60));
+    assert_eq!(obeys(&mut memory, &mine, 6), Some(54));
+}
+
+#[test]
+fn g05_others_are_obeyed_without_an_own_token_request_as_long_as_a_vendor_is() {
+    let mut memory = Memory::new(None);
+    let failure = |left| record(&["other", "third"], "other", left, ErrorKind::TimedOut);
+    let longest = 3_600;
+    assert_eq!(obeys(&mut memory, &failure(12), 0), Some(10));
+    assert_eq!(obeys(&mut memory, &failure(12), longest), Some(10));
+    assert_eq!(obeys(&mut memory, &failure(12), longest + 1), None);
+    memory.asked();
+    assert_eq!(obeys(&mut memory, &failure(12), longest + 2), Some(10));
+}

@@ -232,3 +232,111 @@ fn g16_a_scope_that_is_too_long_is_neither_written_nor_read() {
     assert_eq!(read(&of(&longest)), Some(of(&longest)));
     assert_eq!(read(&of(&format!("{longest}s"))), None);
 }
+
+#[test]
+fn g18_the_buffer_of_a_record_is_large_enough_and_no_larger() {
+    let long = |character: &str| character.repeat(1000);
+    let prints = || {
+        let mut prints = Prints::default();
+        (0..Prints::MOST as u64).for_each(|number| prints.add(Print::new(number)));
+        prints
+    };
+    let error = Error::new(ErrorKind::Unavailable, long("e"))
+        .with_code(long("c"))
+        .with_outcome(TokenRequestOutcome::NotUnderstood)
+        .with_rejected_part(RejectedPart::SecondFactor);
+    let record = Record {
+        token: Some(Kept {
+            number: 1,
+            secret: Secret::from(long("t")),
+            scope: Some(long("s")),
+            left: MILLIS(1),
+            lifetime: MILLIS(1),
+        }),
+        refused: prints(),
+        refresh: Some(Refresh {
+            secret: Secret::from(long("r")),
+            uncertain: 1,
+            is_first: true,
+        }),
+        spent: prints(),
+        pause: Some(Pause::new(1, &long("o"), MILLIS(1), Some(1), &error)),
+        failing_for: Some(MILLIS(1)),
+        failures: 1,
+        failed_by: prints(),
+        refusals: Some(SharedRefusals {
+            row: 1,
+            left: MILLIS(1),
+            forget: MILLIS(1),
+            repeats: MILLIS(1),
+        }),
+        claim: Some(Claim {
+            number: 1,
+            left: MILLIS(1),
+        }),
+    };
+    let written = record.encode(&key()).len();
+    let size = MAGIC.len() + 8 + record.size();
+    assert!(
+        (written..written + 250).contains(&size),
+        "{size} for {written}"
+    );
+    let written = Record::default().encode(&key()).len();
+    let size = MAGIC.len() + 8 + Record::default().size();
+    assert!(
+        (written..written + 480).contains(&size),
+        "{size} for {written}"
+    );
+}
+
+#[test]
+fn failures_are_forgotten_two_minutes_after_the_pause() {
+    let pause = Pause::new(
+        1,
+        "a",
+        MILLIS(5_000),
+        None,
+        &Error::new(ErrorKind::TimedOut, "fake"),
+    );
+    for (pause, last) in [(Some(pause), 125_000), (None, 120_000)] {
+        let mut failed_by = Prints::default();
+        failed_by.add(Print::new(1));
+        let record = Record {
+            pause,
+            failing_for: Some(MILLIS(1_000)),
+            failures: 3,
+            failed_by: failed_by.clone(),
+            ..Record::default()
+        };
+        let then = record.clone().aged(MILLIS(last));
+        assert_eq!(then.failing_for, Some(MILLIS(1_000 + last)));
+        assert_eq!((then.failures, then.failed_by), (3, failed_by));
+        for later in [1, 1_000_000] {
+            let over = record.clone().aged(MILLIS(last + later));
+            assert_eq!(over, Record::default(), "{later}");
+        }
+    }
+}
+
+#[test]
+fn g17_what_is_known_of_refresh_tokens_is_kept_for_more_than_a_year() {
+    let mut spent = Prints::default();
+    spent.add(Print::new(1));
+    let refresh = Refresh {
+        secret: Secret::from("fake-refresh-1"),
+        uncertain: 0,
+        is_first: false,
+    };
+    let spent = Record {
+        spent,
+        ..Record::default()
+    };
+    let refresh = Record {
+        refresh: Some(refresh),
+        ..Record::default()
+    };
+    for record in [spent, refresh] {
+        assert_eq!(record.time_to_live(), REFRESH_LIVES);
+    }
+    assert_eq!(Record::default().time_to_live(), Duration::ZERO);
+}

@@ -14,6 +14,7 @@ mod quotas;
 mod refusals;
 mod rejections;
 mod renewal;
+mod reports;
 mod residue;
 mod trials;
 

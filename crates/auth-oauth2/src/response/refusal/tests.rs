@@ -95,6 +95,26 @@ fn s12_transient_codes_are_transient_with_every_status() {
 }
 
 #[test]
+fn an_outage_that_asks_for_less_counts_as_throttled() {
+    for code in ["server_error", "temporarily_unavailable"] {
+        for (reply, outcome) in [
+            (reply(429, said(code)), TokenRequestOutcome::Throttled),
+            (
+                retry_later(reply(503, said(code))),
+                TokenRequestOutcome::Throttled,
+            ),
+            (reply(503, said(code)), NOT_UNDERSTOOD),
+            (retry_later(reply(500, said(code))), NOT_UNDERSTOOD),
+        ] {
+            let status = reply.status();
+            let error = read(reply);
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{status} {code}");
+            assert_eq!(error.outcome(), outcome, "{status} {code}");
+        }
+    }
+}
+
+#[test]
 fn s12_each_final_code_rejects_its_part_of_the_request() {
     for (code, part) in [
         ("invalid_client", RejectedPart::Credentials),
@@ -213,6 +233,14 @@ fn an_unknown_code_in_json_rejects_the_request() {
     }
 }
 
+#[test]
+fn an_unknown_code_with_a_status_that_says_nothing_rejects_nothing() {
+    for status in [101, 700] {
+        let found = judged(reply(status, "{\"error\":\"made_up\"}"));
+        assert_eq!(found, (ErrorKind::Protocol, NOT_UNDERSTOOD), "{status}");
+    }
+}
+
 /// The core tells a rejection without a code from a page by the kind.
 #[test]
 fn an_empty_reply_and_a_page_have_different_kinds() {
@@ -270,6 +298,25 @@ fn an_error_without_a_code_names_the_likely_cause() {
     }
 }
 
+/// A hint belongs to one cause: another cause must not show it.
+#[test]
+fn an_error_shows_no_hint_of_another_cause() {
+    let login = ReplyRules::new();
+    let throttled = ReplyRules::new().throttle_statuses([StatusCode::UNAUTHORIZED]);
+    for (rules, status, text) in [
+        (
+            &login,
+            401,
+            "401 with an empty body; the client secret may be wrong, or another of the credentials",
+        ),
+        (&throttled, 401, "401 with an empty body"),
+        (&login, 429, "429 with an empty body"),
+    ] {
+        let shown = read_with(rules, reply(status, "")).to_string();
+        assert_eq!(shown, format!("example: token endpoint answered {text}"));
+    }
+}
+
 #[test]
 fn the_error_names_the_body_kind_and_what_to_check() {
     let with = |status, media_type: &str, body: &'static str| {
@@ -315,6 +362,10 @@ fn an_error_about_a_compressed_reply_names_the_compression() {
         (None, b"\x1f\x8b\x08planted", "gzip"),
         (Some("deflate"), b"\x78\x9cplanted", "deflate"),
         (Some("br"), b"\x0bplanted", "br"),
+        (Some("zstd"), b"\x28\xb5planted", "zstd"),
+        (Some("compress"), b"\x1f\x9dplanted", "compress"),
+        (Some("x-compress"), b"\x1f\x9dplanted", "compress"),
+        (Some("x-gzip"), b"planted", "gzip"),
         (Some("planted"), b"\x0bplanted", "an unknown content coding"),
     ] {
         for (status, outcome) in [(200, TokenRequestOutcome::Unknown), (400, NOT_UNDERSTOOD)] {
@@ -325,6 +376,11 @@ fn an_error_about_a_compressed_reply_names_the_compression() {
             assert!(!text.contains("planted"), "{text}");
             assert_eq!(error.outcome(), outcome, "{text}");
         }
+    }
+    // These values name no compression.
+    for coding in ["identity", "identity,", ""] {
+        let text = compressed(400, Some(coding), b"planted").to_string();
+        assert!(text.contains("a body that is not a JSON object"), "{text}");
     }
     // The body was decompressed on the way, the header was kept.
     let error = compressed(400, Some("gzip"), b"{\"error\":\"slow_down\"}");
@@ -413,6 +469,11 @@ fn quota_statuses_count_without_a_standard_code() {
         let error = read_with(&rules, reply(status, said("server_error")));
         assert_eq!(error.kind(), ErrorKind::Unavailable);
     }
+    // The body decides what a page is, not a wrong media type.
+    let mut mislabelled = reply(400, "{\"message\":\"over quota\"}");
+    let html = "text/html".parse().unwrap();
+    mislabelled.headers_mut().insert("content-type", html);
+    assert_eq!(read_with(&rules, mislabelled).kind(), ErrorKind::Quota);
     let page = |status| read_with(&rules, reply(status, "<html>"));
     assert_eq!(page(400).outcome(), NOT_UNDERSTOOD, "a proxy's page");
     assert_eq!(page(429).kind(), ErrorKind::Quota);
@@ -478,6 +539,7 @@ fn the_error_shows_the_vendors_own_code_and_description() {
             "400 with `BAD`: no such key",
         ),
         (r#"{"errorCode":4711}"#, "400 with `4711`"),
+        (r#"{"errorCode":-7}"#, "400 with `-7`"),
         (r#"{"message":"no such key"}"#, "400: no such key; "),
         (
             r#"{"error":"invalid_scope","errorCode":7,"message":"m","error_description":"d"}"#,
@@ -490,6 +552,14 @@ fn the_error_shows_the_vendors_own_code_and_description() {
     ] {
         let shown = read_with(&rules, reply(400, body)).to_string();
         assert!(shown.contains(text), "{shown}");
+    }
+    for no_code in ["true", "null", "{}", "[4711]", "\"\""] {
+        let body = format!(r#"{{"errorCode":{no_code}}}"#);
+        assert_eq!(
+            read_with(&rules, reply(400, body)).code(),
+            None,
+            "{no_code}"
+        );
     }
     // Not shown unless a rule reads the member.
     let shown = read(reply(400, r#"{"message":"planted-text"}"#)).to_string();
@@ -514,6 +584,9 @@ fn errors_may_be_wrapped_and_in_camel_case() {
             assert!(error.to_string().ends_with(": in words"), "{error}");
         }
     }
+    let body = r#"{"error":"invalid_client","errorDescription":"planted-text"}"#;
+    let shown = read(reply(400, body)).to_string();
+    assert!(!shown.contains("planted"), "not without the rule: {shown}");
     // Only one level of wrapping is read.
     let twice = r#"{"data":{"data":{"error":"invalid_client"}}}"#;
     assert_eq!(read_with(&rules, reply(400, twice)).code(), None);

@@ -1,13 +1,20 @@
 //! How much of a stream is kept, and until when.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Context, Poll},
 };
 
-use auth_tower::{NotReplayed, ReplayBody, ReplayBodyLayer};
+use auth_core::{Error, ErrorKind};
+use auth_testkit::Outcome;
+use auth_tower::{MissingToken, NotReplayed, ReplayBody, ReplayBodyLayer};
 use bytes::Bytes;
-use http_body::Body;
+use http_body::{Body, Frame, SizeHint};
 use tower::Layer;
 use tower_test::mock;
 
@@ -31,6 +38,63 @@ async fn is_sent_again(max_bytes: usize, feed: impl Fn() -> Feed) -> bool {
         Err(NotReplayed::TooLarge) => false,
         Err(why) => panic!("{why:?}"),
     }
+}
+
+/// A stream that ends without a frame: its sender was dropped.
+#[derive(Clone, Default)]
+struct Ending(Arc<AtomicBool>);
+
+impl Body for Ending {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.0.load(SeqCst) {
+            Poll::Ready(None)
+        } else {
+            Poll::Pending
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.load(SeqCst)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.0.load(SeqCst) {
+            SizeHint::with_exact(0)
+        } else {
+            SizeHint::default()
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_ends_without_a_frame_is_at_its_end() {
+    let stream = Ending::default();
+    let body = ReplayBody::new(stream.clone(), MAX);
+    assert_eq!(
+        (body.is_end_stream(), body.size_hint().exact()),
+        (false, None)
+    );
+    stream.0.store(true, SeqCst);
+    assert_eq!(
+        (body.is_end_stream(), body.size_hint().exact()),
+        (true, Some(0))
+    );
+}
+
+/// Streams that are made of closures never report their end.
+#[test]
+fn a_stream_that_has_ended_is_at_its_end_although_it_does_not_say_so() {
+    let mut body = ReplayBody::new(Feed::whole([data("x")], None, false), MAX);
+    step(&mut body);
+    assert!(!body.is_end_stream());
+    step(&mut body);
+    assert!(body.is_end_stream());
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,6 +256,24 @@ async fn nothing_is_kept_with_replay_off() {
         step(&mut body);
         assert_eq!(alive.now(), 1);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_kept_of_a_request_that_is_sent_without_a_token() {
+    let world = World::cold();
+    let failure = Error::new(ErrorKind::Unavailable, "no answer");
+    world.source.always(Outcome::error(failure));
+    let layer = world.layer().without_token(MissingToken::SendUnsigned);
+    let alive = Alive::default();
+    let (mock, mut handle) = mock::pair::<Sent, Answer>();
+    let mut client = ReplayBodyLayer::new(MAX).layer(layer.layer(mock));
+    let items = buffers(&alive, &[5_000, 5_000]);
+    let _call = tokio::spawn(start(&mut client, post(URL, Feed::of(items))).await);
+    let (request, _reply) = in_time(handle.next_request()).await.unwrap();
+    assert!(request.headers().get("authorization").is_none());
+    let mut body = request.into_body();
+    step(&mut body);
+    assert_eq!(alive.now(), 1);
 }
 
 fn only_get(world: &World) -> auth_tower::AuthLayer {

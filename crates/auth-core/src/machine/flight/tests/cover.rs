@@ -110,14 +110,3 @@ fn g17_answers_leave_the_refresh_token_unspent() {
     }
     assert_eq!(world.requests, 5);
 }
-
-fn with_refresh_token(text: &str) -> Record {
-    Record {
-        refresh: Some(Refresh {
-            secret: Secret::from(text),
-            uncertain: 0,
-            is_first: false,
-        }),
-        ..Record::default()
-    }
-}
