@@ -356,6 +356,21 @@ mod tests {
     }
 
     #[test]
+    fn readings_come_back_and_an_option_takes_no_more_room() {
+        assert_eq!(size_of::<Option<Moment>>(), size_of::<Moment>());
+        for monotonic in [Duration::ZERO, Duration::from_nanos(1), SECOND] {
+            let moment = Moment::new(monotonic, 2 * SECOND);
+            assert_eq!(moment.monotonic(), monotonic);
+            assert_eq!(moment.since_unix_epoch(), 2 * SECOND);
+            let (mono, wall) = moment.parts();
+            assert_eq!(Moment::from_parts(mono, wall), moment);
+            assert!(moment.reached_parts(mono, u64::MAX));
+            assert!(!moment.reached_parts(mono + 1, u64::MAX));
+        }
+        assert_eq!(Moment::from_parts(0, 0), Moment::PAST);
+    }
+
+    #[test]
     fn arithmetic_saturates() {
         assert_eq!(Moment::PAST + Duration::MAX, Moment::NEVER);
         assert_eq!(Moment::NEVER + SECOND, Moment::NEVER);

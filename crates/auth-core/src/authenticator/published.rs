@@ -14,7 +14,7 @@ use http::HeaderMap;
 
 use crate::{
     Generation, Moment,
-    authenticator::snapshot::Snapshot,
+    authenticator::snapshot::{Snapshot, has_one_copy},
     sharded::{Local, OneCopy, WeakLocal},
     token::headers::Headers,
 };
@@ -68,15 +68,18 @@ impl Published {
     #[inline(always)]
     pub(crate) fn sign(&self, headers: &mut HeaderMap, now: Moment) -> Option<Generation> {
         let number = self.number_at(now)?;
+        if has_one_copy(number) {
+            return self.sign_with_only(number, headers);
+        }
         match recent(number) {
             Some(local) => local.sign_vacant(headers),
-            None => self.look_up_and_sign(number, headers),
+            None => self.look_up()?.sign_vacant(headers),
         }
     }
 
     /// Apart, so that the path of tokens with several copies is short.
     #[inline(never)]
-    fn look_up_and_sign(&self, number: u64, headers: &mut HeaderMap) -> Option<Generation> {
+    fn sign_with_only(&self, number: u64, headers: &mut HeaderMap) -> Option<Generation> {
         match recent_only(number) {
             Some(only) => only.sign_vacant(headers),
             None => self.look_up()?.sign_vacant(headers),
@@ -86,10 +89,12 @@ impl Published {
     /// Returns the current thread's copy of the token, unless it is time to ask the machine.
     pub(crate) fn fresh(&self, now: Moment) -> Option<OneCopy<Headers>> {
         let number = self.number_at(now)?;
-        match recent(number) {
-            Some(local) => Some(OneCopy::Local(local)),
-            None => self.look_up(),
-        }
+        let recent = if has_one_copy(number) {
+            recent_only(number).map(OneCopy::Only)
+        } else {
+            recent(number).map(OneCopy::Local)
+        };
+        recent.or_else(|| self.look_up())
     }
 
     #[cold]

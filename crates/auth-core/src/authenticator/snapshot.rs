@@ -14,7 +14,7 @@ use crate::{
 /// A token's finished headers, in several copies for different threads.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    /// Unique in this process.
+    /// Unique in this process. Says whether there is one copy only, see [`has_one_copy`].
     number: u64,
     headers: Copies<Headers>,
     /// Whether a caller was given the token.
@@ -51,8 +51,9 @@ impl Snapshot {
         };
         let copies = headers::Copies::of(shards);
         let headers = |lines| Headers::new(about, lines, scope.clone(), copies);
+        let kind = if shards > 1 { 0 } else { ONE_COPY };
         Self {
-            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            number: NEXT.fetch_add(1, Ordering::Relaxed) | kind,
             headers: if shards > 1 {
                 Copies::Several(Sharded::new(shards, || headers(lines.clone())))
             } else {
@@ -96,3 +97,11 @@ impl Snapshot {
         Token(self.local())
     }
 }
+
+/// Returns whether the token with this number has one copy only.
+#[inline(always)]
+pub(crate) const fn has_one_copy(number: u64) -> bool {
+    number & ONE_COPY != 0
+}
+
+const ONE_COPY: u64 = 1 << 63;

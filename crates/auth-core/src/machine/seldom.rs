@@ -49,3 +49,33 @@ impl<T: Unchanged + Hash> Hash for Seldom<T> {
         (**self).hash(state);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::hash::BuildHasher;
+
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    struct Count {
+        words: [u64; 4],
+    }
+
+    impl Unchanged for Count {
+        const UNCHANGED: &Self = &Self { words: [0; 4] };
+    }
+
+    #[test]
+    fn takes_one_word_and_is_compared_by_value() {
+        assert_eq!(size_of::<Seldom<Count>>(), size_of::<usize>());
+        let unchanged = Seldom::<Count>::default();
+        let mut changed = unchanged.clone();
+        changed.words[1] = 7;
+        assert_eq!((unchanged.words[1], changed.words[1]), (0, 7));
+        assert_ne!(unchanged, changed);
+        changed.words[1] = 0;
+        assert_eq!(unchanged, changed);
+        let hasher = std::hash::RandomState::new();
+        assert_eq!(hasher.hash_one(&unchanged), hasher.hash_one(&changed));
+    }
+}

@@ -23,13 +23,8 @@ pub(crate) fn builder_to(bytes: usize, origins: Origins) -> AuthenticatorBuilder
     Authenticator::builder(Repeated(token(bytes).into()), origins)
 }
 
-/// Makes a builder whose source keeps no copy of the token for itself.
-pub(crate) fn builder_of(token: &Secret) -> AuthenticatorBuilder {
-    Authenticator::builder(Repeated(token.clone()), origins())
-}
-
 /// The origins of the vendor's API, which all keys share.
-fn origins() -> Origins {
+pub(crate) fn origins() -> Origins {
     static ORIGINS: LazyLock<Origins> =
         LazyLock::new(|| Origins::new(["https://api.example.com"]).expect("a valid origin"));
     ORIGINS.clone()
@@ -48,7 +43,8 @@ pub(crate) fn warm(builder: AuthenticatorBuilder) -> Authenticator {
     authenticator
 }
 
-struct Repeated(Secret);
+/// Returns the same token to each token request.
+pub(crate) struct Repeated(pub(crate) Secret);
 
 impl TokenSource for Repeated {
     async fn fetch(&self, _: TokenRequest) -> Result<AccessToken, Error> {
