@@ -1,11 +1,8 @@
-use std::{
-    cell::Cell,
-    fmt,
-    ops::Deref,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::{cell::Cell, fmt, ops::Deref};
+
+use crate::sync::{
+    Counted, WeakCounted,
+    atomic::{AtomicUsize, Ordering},
 };
 
 /// Several equal copies of a value. Each thread uses one of them.
@@ -30,11 +27,11 @@ pub struct Sharded<T> {
 }
 
 /// A handle on one copy of a [`Sharded`] value. It keeps the copy alive.
-pub struct Local<T>(Arc<Padded<T>>);
+pub struct Local<T>(Counted<Padded<T>>);
 
 /// A handle that does not keep the copy alive.
 #[derive(Debug)]
-pub(crate) struct WeakLocal<T>(Weak<Padded<T>>);
+pub(crate) struct WeakLocal<T>(WeakCounted<Padded<T>>);
 
 /// Two cache lines, because processors fetch them in pairs.
 #[derive(Debug)]
@@ -45,7 +42,7 @@ impl<T> Sharded<T> {
     /// Makes `count` copies, rounded up to a power of two.
     pub fn new(count: usize, mut copy: impl FnMut() -> T) -> Self {
         let count = count.max(1).next_power_of_two();
-        let copies = (0..count).map(|_| Local(Arc::new(Padded(copy()))));
+        let copies = (0..count).map(|_| Local(Counted::new(Padded(copy()))));
         Self {
             copies: copies.collect(),
         }
@@ -63,16 +60,16 @@ impl<T> Sharded<T> {
 impl<T> Local<T> {
     /// Makes a handle on a value without other copies.
     pub fn new(value: T) -> Self {
-        Self(Arc::new(Padded(value)))
+        Self(Counted::new(Padded(value)))
     }
 
     pub(crate) fn downgrade(&self) -> WeakLocal<T> {
-        WeakLocal(Arc::downgrade(&self.0))
+        WeakLocal(Counted::downgrade(&self.0))
     }
 }
 
 impl<T> WeakLocal<T> {
-    pub(crate) const NONE: Self = Self(Weak::new());
+    pub(crate) const NONE: Self = Self(WeakCounted::new());
 
     #[inline]
     pub(crate) fn upgrade(&self) -> Option<Local<T>> {
@@ -83,7 +80,7 @@ impl<T> WeakLocal<T> {
 impl<T> Clone for Local<T> {
     #[inline]
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self(Counted::clone(&self.0))
     }
 }
 
@@ -106,19 +103,32 @@ impl<T: fmt::Debug> fmt::Debug for Local<T> {
 #[inline]
 fn slot() -> usize {
     const UNSET: usize = usize::MAX;
+    #[cfg(not(model = "loom"))]
     static NEXT: AtomicUsize = AtomicUsize::new(0);
+    #[cfg(not(model = "loom"))]
     thread_local! {
         static SLOT: Cell<usize> = const { Cell::new(UNSET) };
+    }
+    #[cfg(model = "loom")]
+    loom::lazy_static! {
+        static ref NEXT: AtomicUsize = AtomicUsize::new(0);
+    }
+    #[cfg(model = "loom")]
+    loom::thread_local! {
+        static SLOT: Cell<usize> = Cell::new(UNSET);
     }
     #[cold]
     fn assign() -> usize {
         let slot = NEXT.fetch_add(1, Ordering::Relaxed);
-        SLOT.set(slot);
+        SLOT.with(|place| place.set(slot));
         slot
     }
-    let slot = SLOT.get();
+    let slot = SLOT.with(Cell::get);
     if slot == UNSET { assign() } else { slot }
 }
+
+#[cfg(all(test, model = "loom"))]
+mod model;
 
 #[cfg(test)]
 mod tests {
@@ -144,6 +154,6 @@ mod tests {
         let shared = &sharded;
         let other = || std::thread::spawn(|| slot() & 1).join().unwrap();
         assert_ne!(other(), other());
-        assert_eq!(Arc::strong_count(&shared.local().0), 1);
+        assert_eq!(Counted::strong_count(&shared.local().0), 1);
     }
 }
