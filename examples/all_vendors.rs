@@ -7,7 +7,6 @@
 //!
 //! No account is needed, and no network: the fake servers listen on 127.0.0.1, and reject and
 //! refuse the same requests as the vendors.
-#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{error::Error, process::ExitCode};
 
@@ -28,6 +27,8 @@ use tower::{ServiceBuilder, ServiceExt};
 
 #[path = "support/program.rs"]
 mod program;
+
+use program::println;
 
 /// Calls the APIs of all four vendors, each a fake in this process, and shows every request as it
 /// was sent, without its secrets.

@@ -10,11 +10,7 @@
 //! The first command asks for the binding code on the terminal if multi-factor authentication is
 //! on. With `AXONIZE_PASSWORD_FILE` or `AXONIZE_CLIENT_SECRET_FILE` the secret is read from a file.
 //! To try it with a fake server on 127.0.0.1: `cargo run --example fake_vendor axonize`.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it is a program for people"
-)]
+#![allow(clippy::print_stderr, reason = "it is a program for people")]
 
 use std::{error::Error, io, path::PathBuf, process::ExitCode};
 

@@ -7,7 +7,6 @@
 //! ```
 //!
 //! The vendor is a server in this program, so that the example needs nothing else.
-#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{error::Error, path::Path, process::ExitCode};
 
@@ -24,6 +23,8 @@ use tower::{ServiceBuilder, ServiceExt};
 
 #[path = "support/program.rs"]
 mod program;
+
+use program::println;
 
 /// Runs a command line tool twice: the second run uses the token that the first one stored.
 #[derive(Parser)]

@@ -6,7 +6,6 @@
 //! ```
 //!
 //! Ends with Ctrl-C, or after ten minutes.
-#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{process::ExitCode, time::Duration};
 
@@ -15,6 +14,8 @@ use clap::{Parser, ValueEnum};
 
 #[path = "support/program.rs"]
 mod program;
+
+use program::println;
 
 /// Runs a fake server of a vendor on 127.0.0.1 for ten minutes, and prints the environment
 /// variables with which the vendor's example uses it.

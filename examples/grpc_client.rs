@@ -3,7 +3,6 @@
 //! ```console
 //! $ cargo run --example grpc_client
 //! ```
-#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{error::Error, process::ExitCode};
 
@@ -28,6 +27,8 @@ mod grpc_server;
 
 #[path = "support/program.rs"]
 mod program;
+
+use program::println;
 
 /// A gRPC client that signs its calls, against a server in this process.
 #[derive(Parser)]

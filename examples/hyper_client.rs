@@ -3,7 +3,6 @@
 //! ```console
 //! $ cargo run --example hyper_client
 //! ```
-#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{error::Error, process::ExitCode};
 
@@ -19,6 +18,8 @@ use tower::{ServiceBuilder, ServiceExt};
 
 #[path = "support/program.rs"]
 mod program;
+
+use program::println;
 
 /// hyper's client that signs its requests, against a server in this process.
 #[derive(Parser)]

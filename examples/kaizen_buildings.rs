@@ -7,7 +7,6 @@
 //!
 //! `KAIZEN_BASE_URL` and `KAIZEN_TOKEN_URL` set other URLs: of a gateway, a staging system, or a
 //! fake server on 127.0.0.1 (`cargo run --example fake_vendor kaizen`).
-#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{error::Error, process::ExitCode};
 

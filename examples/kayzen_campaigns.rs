@@ -8,7 +8,6 @@
 //! The password comes from the file, or from `KAYZEN_PASSWORD` if no file is set. `KAYZEN_BASE_URL`
 //! and `KAYZEN_TOKEN_URL` set other URLs: of a gateway, a staging system, or a fake server on
 //! 127.0.0.1 (`cargo run --example fake_vendor kayzen`).
-#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{error::Error, path::PathBuf, process::ExitCode};
 

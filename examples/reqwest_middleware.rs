@@ -4,7 +4,6 @@
 //! ```console
 //! $ cargo run --example reqwest_middleware
 //! ```
-#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{error::Error, process::ExitCode};
 
@@ -18,6 +17,8 @@ use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 
 #[path = "support/program.rs"]
 mod program;
+
+use program::println;
 
 /// A client of reqwest-middleware that signs its requests, against a server in this process.
 #[derive(Parser)]

@@ -4,7 +4,6 @@
 //! ```console
 //! $ cargo run --example reqwest_tower
 //! ```
-#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{error::Error, process::ExitCode};
 
@@ -20,6 +19,8 @@ use tower::{ServiceBuilder, ServiceExt};
 
 #[path = "support/program.rs"]
 mod program;
+
+use program::println;
 
 /// A reqwest client below a tower layer that signs its requests, against a server in this process.
 #[derive(Parser)]

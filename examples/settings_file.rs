@@ -8,7 +8,6 @@
 //! Without an argument, two fake vendors run in this process, on 127.0.0.1, and the program writes
 //! the settings file for them: the first command needs no account. With an argument, the program
 //! reads that file and requests a token from each vendor.
-#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{
     error::Error,
@@ -32,6 +31,8 @@ use tower::{ServiceBuilder, ServiceExt};
 
 #[path = "support/program.rs"]
 mod program;
+
+use program::println;
 
 /// Reads the settings of two vendors from one TOML file, and requests a token from each vendor.
 #[derive(Parser)]

@@ -6,7 +6,6 @@
 //!
 //! `VERDIGRIS_BASE_URL` and `VERDIGRIS_TOKEN_URL` set other URLs: of a gateway, a staging system,
 //! or a fake server on 127.0.0.1 (`cargo run --example fake_vendor verdigris`).
-#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{error::Error, process::ExitCode};
 

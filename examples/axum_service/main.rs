@@ -13,7 +13,6 @@
 //! - `journal.rs` and `page.rs`: what operators see, as `/healthz` (JSON), `/metrics`
 //!   (Prometheus) and `/tokens` (a page for people);
 //! - `failure.rs`: which failure the caller sees as which HTTP status.
-#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
 
@@ -40,6 +39,7 @@ mod vendor;
 use journal::Journal;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use outbound::{Outbound, Settings, http};
+use program::println;
 use service::Operator;
 use vendor::TokenRequest;
 
@@ -143,7 +143,7 @@ async fn run(stay: bool) -> Result<bool, Box<dyn Error>> {
         let right = status == expected && body.contains(contains);
         well &= right;
         let mark = program::mark(right);
-        anstream::println!(
+        println!(
             "{mark} {what:<17} {path:<11} {} {}",
             status.as_u16(),
             body.trim_end()

@@ -13,11 +13,6 @@
 //! The vendors count the token requests. The program exits with code 1 if a figure is not as
 //! expected. It needs `redis-server` on the `PATH`, or your own Redis (`--redis URL`), which it
 //! does not kill: it cuts the connections.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it is a program for people"
-)]
 
 use std::{env, error::Error, process::ExitCode};
 

@@ -4,7 +4,7 @@ use crate::{
     arguments::Arguments,
     figures::{self, Figures, Side},
     phase::Phase,
-    program,
+    program::{self, eprintln, println},
     vendor::HOUR,
 };
 
@@ -16,7 +16,7 @@ pub(crate) fn print(arguments: &Arguments, figures: &Figures) -> Result<ExitCode
     }
     let off = figures.off();
     for off in &off {
-        anstream::eprintln!("{} {off}", program::mark(false));
+        eprintln!("{} {off}", program::mark(false));
     }
     Ok(if off.is_empty() {
         ExitCode::SUCCESS

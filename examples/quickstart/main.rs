@@ -4,11 +4,6 @@
 //! and API on 127.0.0.1, and runs five stories. Each prints figures that the *server* counted. The
 //! program exits non-zero if one of them is wrong. `-- --json` prints them as one JSON object. With
 //! `-- --token-url ...` the program runs against your server.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it is a program for people"
-)]
 
 use std::{error::Error, process::ExitCode};
 

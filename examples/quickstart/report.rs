@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value};
 
-use crate::program;
+use crate::program::{self, eprintln, println};
 
 /// Prints each story's figures when it ends, or all of them as one JSON object at the end.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Report {
             .collect();
         if !self.json {
             let mark = program::mark(off.is_empty());
-            anstream::println!("{mark} {name:<11} {sentence}");
+            println!("{mark} {name:<11} {sentence}");
             for what in &off {
                 println!("    expected: {what}; figures: {figures}");
             }

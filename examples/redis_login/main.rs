@@ -15,7 +15,6 @@
 //! What to take from it, for Redis, SQL, Kafka, SMTP and other protocols: `session.rs`. The
 //! connection follows the token with `Authenticator::watch`, which renews the token ahead of its
 //! expiry, and logs in once more with each new token.
-#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::process::ExitCode;
 
@@ -27,6 +26,8 @@ mod program;
 mod session;
 #[cfg(unix)]
 mod story;
+
+use program::println;
 
 /// Logs a connection to Redis in with a token, and once more with each renewed one. Starts a
 /// redis-server by itself, and ends after about 4 s.

@@ -11,6 +11,8 @@ use http_body_util::{BodyExt, Full};
 use serde_json::Value;
 use tower::{Service, ServiceExt};
 
+use crate::program::println;
+
 pub(crate) type Body = Full<Bytes>;
 
 /// The client below the layer. Its redirects stay within one origin.

@@ -77,6 +77,51 @@ fn each_example_has_a_help_text_without_colour_when_it_is_piped() {
     }
 }
 
+/// Runs a program while nobody reads its output, as in `example | head -1` after the first line.
+fn run_unread(command: &mut Command) -> Ended {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let Output { status, stderr, .. } = child.wait_with_output().unwrap();
+    Ended {
+        code: status.code(),
+        out: String::new(),
+        errors: String::from_utf8(stderr).unwrap(),
+    }
+}
+
+/// The same for `example 2>&1 | head -1`.
+fn code_unread(command: &mut Command) -> Option<i32> {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    child.wait().unwrap().code()
+}
+
+#[test]
+fn no_example_panics_when_the_reader_of_its_output_is_gone() {
+    for (name, path) in EXAMPLES.iter() {
+        for (flag, code) in [("--help", 0), ("--no-such-flag", 2)] {
+            let ended = run_unread(program(path).arg(flag));
+            assert_eq!(ended.code, Some(code), "{name} {flag}: {}", ended.errors);
+            assert!(
+                !ended.errors.contains("panicked"),
+                "{name}: {}",
+                ended.errors
+            );
+            let code_unread = code_unread(program(path).arg(flag));
+            assert_eq!(code_unread, Some(code), "{name} {flag}");
+        }
+    }
+    for (name, arguments, _) in WITH_OWN_SERVER {
+        let ended = run_unread(example(name).args(arguments));
+        assert_eq!(ended.code, Some(0), "{name}: {}", ended.errors);
+        assert!(ended.errors.is_empty(), "{name}: {}", ended.errors);
+    }
+    let unread = code_unread(example("settings_file").arg("no-such-file.toml"));
+    assert_eq!(unread, Some(1));
+}
+
 #[test]
 fn each_example_is_in_the_index() {
     let index = include_str!("../../examples/README.md");
@@ -166,19 +211,22 @@ fn a_failure_is_printed_with_its_cause_and_exit_code_1() {
     );
 }
 
+/// The examples that need no other server: name, arguments, a part of the output.
+const WITH_OWN_SERVER: [(&str, &[&str], &str); 9] = [
+    ("all_vendors", &[], "=== Kayzen"),
+    ("axum_service", &[], "token requests"),
+    ("cli_with_store", &[], "run 2: 200 OK, token requests: 0"),
+    ("grpc_client", &[], "token requests: 2"),
+    ("hyper_client", &[], "token requests: 2"),
+    ("quickstart", &["--json"], "\"cold_start\""),
+    ("reqwest_middleware", &[], "token requests: 2"),
+    ("reqwest_tower", &[], "token requests: 2"),
+    ("settings_file", &[], "kayzen: 2 token requests, 0 rejected"),
+];
+
 #[test]
 fn the_examples_with_their_own_server_run_without_arguments() {
-    for (name, arguments, printed) in [
-        ("all_vendors", &[][..], "=== Kayzen"),
-        ("axum_service", &[], "token requests"),
-        ("cli_with_store", &[], "run 2: 200 OK, token requests: 0"),
-        ("grpc_client", &[], "token requests: 2"),
-        ("hyper_client", &[], "token requests: 2"),
-        ("quickstart", &["--json"], "\"cold_start\""),
-        ("reqwest_middleware", &[], "token requests: 2"),
-        ("reqwest_tower", &[], "token requests: 2"),
-        ("settings_file", &[], "kayzen: 2 token requests, 0 rejected"),
-    ] {
+    for (name, arguments, printed) in WITH_OWN_SERVER {
         let ended = run(example(name).args(arguments));
         assert_eq!(ended.code, Some(0), "{name}: {}", ended.errors);
         assert!(ended.out.contains(printed), "{name}: {}", ended.out);

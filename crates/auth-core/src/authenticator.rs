@@ -26,6 +26,7 @@ use crate::{
     Acquire, AuthenticatorOptions, Clock, Error, Generation, Health, Key, Origins, Scheme, Token,
     TokenSource,
     observer::{EventKind, Observed},
+    sync::{Counted, is_shared},
     token::source::DynSource,
 };
 
@@ -70,7 +71,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Authenticator {
-    shared: Arc<SharedState>,
+    shared: Counted<SharedState>,
 }
 
 impl Authenticator {
@@ -374,7 +375,7 @@ impl Authenticator {
 
     /// Returns whether another handle exists. The task of a token request holds one.
     pub(crate) fn is_shared(&self) -> bool {
-        Arc::strong_count(&self.shared) > 1
+        is_shared(&self.shared)
     }
 
     /// Returns the number of copies of the token's headers; see [`AuthenticatorOptions::shards`].
@@ -463,7 +464,7 @@ impl AuthenticatorBuilder {
             shards: options.shards,
         };
         Ok(Authenticator {
-            shared: Arc::new(SharedState::new(
+            shared: Counted::new(SharedState::new(
                 settings,
                 options.policy,
                 options.quota,

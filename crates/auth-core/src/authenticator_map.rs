@@ -1,13 +1,4 @@
-use std::{
-    cell::RefCell,
-    fmt,
-    hash::BuildHasherDefault,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{cell::RefCell, fmt, hash::BuildHasherDefault, sync::Arc, time::Duration};
 
 use quick_cache::{
     Lifecycle, OptionsBuilder, UnitWeighter,
@@ -19,7 +10,14 @@ use self::{
     residues::Residues,
 };
 use crate::{
-    Authenticator, Error, Key, MapHealth, Moment, SharedClock, key::PreHashed, observer::EventKind,
+    Authenticator, Error, Key, MapHealth, Moment, SharedClock,
+    key::PreHashed,
+    observer::EventKind,
+    sync::{
+        Counted,
+        atomic::{AtomicU64, Ordering},
+        is_shared,
+    },
 };
 
 mod recent;
@@ -88,7 +86,7 @@ pub struct AuthenticatorMap(Arc<Map>);
 
 struct Map {
     make: Make,
-    cache: Cache<Key, Arc<Entry>, UnitWeighter, BuildHasherDefault<PreHashed>, Eviction>,
+    cache: Cache<Key, Counted<Entry>, UnitWeighter, BuildHasherDefault<PreHashed>, Eviction>,
     residues: Arc<Residues>,
     recent: Arc<Recent>,
     idle_after: Duration,
@@ -132,14 +130,9 @@ impl AuthenticatorMap {
         let mut made = false;
         let entry = map.cache.get_or_insert_with(key, || {
             made = true;
-            map.make(key, now).map(Arc::new)
+            map.make(key, now).map(Counted::new)
         })?;
-        // Written rarely, because many threads may use one key.
-        if now.saturating_sub(entry.last_used.load(Ordering::Relaxed)) >= GRAIN {
-            entry.last_used.store(now, Ordering::Relaxed);
-        }
-        let authenticator = entry.authenticator.clone();
-        drop(entry);
+        let authenticator = Entry::hand_out(entry, now);
         if made {
             map.recent.added();
             map.sweep(now);
@@ -262,7 +255,7 @@ impl Map {
                 return true;
             }
             entry.leave_residue(key, &self.residues);
-            gone.borrow_mut().0.push(Arc::clone(entry));
+            gone.borrow_mut().0.push(Counted::clone(entry));
             false
         });
         drop(gone);
@@ -282,9 +275,21 @@ impl Map {
 }
 
 impl Entry {
-    /// The task of a token request holds its authenticator too.
-    fn is_in_use(self: &Arc<Self>) -> bool {
-        Arc::strong_count(self) > 1 || self.authenticator.is_shared()
+    /// Returns a handle for a caller. From the look-up to the return the entry is in use: the
+    /// caller's thread holds the entry until the authenticator is cloned.
+    fn hand_out(entry: Counted<Self>, now: u64) -> Authenticator {
+        // Written rarely, because many threads may use one key.
+        if now.saturating_sub(entry.last_used.load(Ordering::Relaxed)) >= GRAIN {
+            entry.last_used.store(now, Ordering::Relaxed);
+        }
+        entry.authenticator.clone()
+    }
+
+    /// Returns whether a caller holds the authenticator, or is about to. The task of a token
+    /// request holds its authenticator too. The entry is checked first, because `hand_out` drops it
+    /// last.
+    fn is_in_use(entry: &Counted<Self>) -> bool {
+        is_shared(entry) || entry.authenticator.is_shared()
     }
 
     fn leave_residue(&self, key: &Key, residues: &Residues) {
@@ -301,17 +306,17 @@ struct Eviction {
     recent: Arc<Recent>,
 }
 
-impl Lifecycle<Key, Arc<Entry>> for Eviction {
+impl Lifecycle<Key, Counted<Entry>> for Eviction {
     /// The evicted authenticators. Dropped when the shard is no longer locked.
     type RequestState = Evicted;
 
-    fn is_pinned(&self, key: &Key, entry: &Arc<Entry>) -> bool {
+    fn is_pinned(&self, key: &Key, entry: &Counted<Entry>) -> bool {
         self.recent.is_in_use(key, entry)
     }
 
     /// Called while the shard is locked, so a thread that finds no entry for the key finds the
     /// residue.
-    fn on_evict(&self, evicted: &mut Evicted, key: Key, entry: Arc<Entry>) {
+    fn on_evict(&self, evicted: &mut Evicted, key: Key, entry: Counted<Entry>) {
         entry.leave_residue(&key, &self.residues);
         evicted.0.push(entry);
     }
@@ -319,7 +324,7 @@ impl Lifecycle<Key, Arc<Entry>> for Eviction {
 
 /// Evicted authenticators. Observers are told when this value is dropped: no shard is locked then.
 #[derive(Default)]
-struct Evicted(Vec<Arc<Entry>>);
+struct Evicted(Vec<Counted<Entry>>);
 
 impl Drop for Evicted {
     fn drop(&mut self) {
@@ -430,5 +435,7 @@ const RESIDUES_PER_ENTRY: usize = 4;
 /// The map starts with room for this number of entries and grows.
 const FIRST_ROOM: usize = 256;
 
+#[cfg(all(test, model))]
+mod model;
 #[cfg(test)]
 mod tests;

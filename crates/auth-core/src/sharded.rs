@@ -1,11 +1,8 @@
-use std::{
-    cell::Cell,
-    fmt,
-    ops::Deref,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::{cell::Cell, fmt, ops::Deref};
+
+use crate::sync::{
+    Counted, WeakCounted,
+    atomic::{AtomicUsize, Ordering},
 };
 
 /// Several equal copies of a value. Each thread uses one of them.
@@ -30,11 +27,11 @@ pub struct Sharded<T> {
 }
 
 /// A handle on one copy of a [`Sharded`] value. It keeps the copy alive.
-pub struct Local<T>(Arc<Padded<T>>);
+pub struct Local<T>(Counted<Padded<T>>);
 
 /// A handle that does not keep the copy alive.
 #[derive(Debug)]
-pub(crate) struct WeakLocal<T>(Weak<Padded<T>>);
+pub(crate) struct WeakLocal<T>(WeakCounted<Padded<T>>);
 
 /// Two cache lines, because processors fetch them in pairs.
 #[derive(Debug)]
@@ -45,7 +42,7 @@ impl<T> Sharded<T> {
     /// Makes `count` copies, rounded up to a power of two.
     pub fn new(count: usize, mut copy: impl FnMut() -> T) -> Self {
         let count = count.max(1).next_power_of_two();
-        let copies = (0..count).map(|_| Local(Arc::new(Padded(copy()))));
+        let copies = (0..count).map(|_| Local(Counted::new(Padded(copy()))));
         Self {
             copies: copies.collect(),
         }
@@ -69,16 +66,16 @@ impl<T> Sharded<T> {
 impl<T> Local<T> {
     /// Makes a handle on a value without other copies.
     pub fn new(value: T) -> Self {
-        Self(Arc::new(Padded(value)))
+        Self(Counted::new(Padded(value)))
     }
 
     pub(crate) fn downgrade(&self) -> WeakLocal<T> {
-        WeakLocal(Arc::downgrade(&self.0))
+        WeakLocal(Counted::downgrade(&self.0))
     }
 }
 
 impl<T> WeakLocal<T> {
-    pub(crate) const NONE: Self = Self(Weak::new());
+    pub(crate) const NONE: Self = Self(WeakCounted::new());
 
     #[inline]
     pub(crate) fn upgrade(&self) -> Option<Local<T>> {
@@ -89,7 +86,7 @@ impl<T> WeakLocal<T> {
 impl<T> Clone for Local<T> {
     #[inline]
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self(Counted::clone(&self.0))
     }
 }
 
@@ -111,14 +108,14 @@ impl<T: fmt::Debug> fmt::Debug for Local<T> {
 /// The copies of a value whose handles take no room for cache lines if there is only one copy.
 #[derive(Debug)]
 pub(crate) enum Copies<T> {
-    One(Arc<T>),
+    One(Counted<T>),
     Several(Sharded<T>),
 }
 
 /// A handle on one of the [`Copies`]. It keeps the copy alive.
 #[derive(Debug)]
 pub(crate) enum OneCopy<T> {
-    Only(Arc<T>),
+    Only(Counted<T>),
     Local(Local<T>),
 }
 
@@ -126,7 +123,7 @@ impl<T> Copies<T> {
     /// Returns a handle on the current thread's copy.
     pub(crate) fn local(&self) -> OneCopy<T> {
         match self {
-            Self::One(only) => OneCopy::Only(Arc::clone(only)),
+            Self::One(only) => OneCopy::Only(Counted::clone(only)),
             Self::Several(copies) => OneCopy::Local(copies.local().clone()),
         }
     }
@@ -143,7 +140,7 @@ impl<T> Copies<T> {
 impl<T> Clone for OneCopy<T> {
     fn clone(&self) -> Self {
         match self {
-            Self::Only(only) => Self::Only(Arc::clone(only)),
+            Self::Only(only) => Self::Only(Counted::clone(only)),
             Self::Local(local) => Self::Local(local.clone()),
         }
     }
@@ -165,19 +162,32 @@ impl<T> Deref for OneCopy<T> {
 #[inline]
 fn slot() -> usize {
     const UNSET: usize = usize::MAX;
+    #[cfg(not(model = "loom"))]
     static NEXT: AtomicUsize = AtomicUsize::new(0);
+    #[cfg(not(model = "loom"))]
     thread_local! {
         static SLOT: Cell<usize> = const { Cell::new(UNSET) };
+    }
+    #[cfg(model = "loom")]
+    loom::lazy_static! {
+        static ref NEXT: AtomicUsize = AtomicUsize::new(0);
+    }
+    #[cfg(model = "loom")]
+    loom::thread_local! {
+        static SLOT: Cell<usize> = Cell::new(UNSET);
     }
     #[cold]
     fn assign() -> usize {
         let slot = NEXT.fetch_add(1, Ordering::Relaxed);
-        SLOT.set(slot);
+        SLOT.with(|place| place.set(slot));
         slot
     }
-    let slot = SLOT.get();
+    let slot = SLOT.with(Cell::get);
     if slot == UNSET { assign() } else { slot }
 }
+
+#[cfg(all(test, model = "loom"))]
+mod model;
 
 #[cfg(test)]
 mod tests {
@@ -200,7 +210,7 @@ mod tests {
         let address = |copies: &Copies<[u64; 2]>| copies.any() as *const _ as usize;
         let is_padded = |copies| address(copies) % 128 == 0;
         // The only copies lie behind two counts each, so not all of them are aligned.
-        let only: Vec<_> = (0..8).map(|_| Copies::One(Arc::new([0; 2]))).collect();
+        let only: Vec<_> = (0..8).map(|_| Copies::One(Counted::new([0; 2]))).collect();
         assert!(!only.iter().all(is_padded));
         let several = || Copies::Several(Sharded::new(2, || [0; 2]));
         let several: Vec<_> = (0..8).map(|_| several()).collect();
@@ -215,6 +225,6 @@ mod tests {
         let shared = &sharded;
         let other = || std::thread::spawn(|| slot() & 1).join().unwrap();
         assert_ne!(other(), other());
-        assert_eq!(Arc::strong_count(&shared.local().0), 1);
+        assert_eq!(Counted::strong_count(&shared.local().0), 1);
     }
 }

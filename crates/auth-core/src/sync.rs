@@ -1,49 +1,29 @@
-//! What threads share state with: the standard library's types, or those of loom in models, which
-//! run in every order of the threads' steps (`cargo xtask models`).
+//! What threads share state with: the standard library's types, or in models those of loom or
+//! shuttle, which run every order of the threads' steps (`cargo xtask models`).
 
 #[cfg(not(model))]
-pub(crate) use std::sync::{Mutex, MutexGuard, OnceLock, atomic};
+pub(crate) use std::sync::{
+    Arc as Counted, Mutex, MutexGuard, OnceLock, Weak as WeakCounted, atomic,
+};
 
 #[cfg(model)]
-pub(crate) use self::model::OnceLock;
-#[cfg(model)]
+pub(crate) use self::model::{Counted, OnceLock, WeakCounted};
+#[cfg(model = "loom")]
 pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};
+#[cfg(model = "shuttle")]
+pub(crate) use shuttle::sync::{Mutex, MutexGuard, atomic};
+
+use self::atomic::Ordering;
+
+/// Returns whether another handle exists.
+///
+/// After `false`, the caller sees everything that other threads did before they dropped their
+/// handles. `Arc::strong_count` does not promise that, because it is a relaxed load.
+pub(crate) fn is_shared<T>(handle: &Counted<T>) -> bool {
+    let is_shared = Counted::strong_count(handle) > 1;
+    atomic::fence(Ordering::Acquire);
+    is_shared
+}
 
 #[cfg(model)]
-mod model {
-    use super::{
-        Mutex,
-        atomic::{AtomicBool, Ordering},
-    };
-
-    /// Loom has no `OnceLock`: this one has the same operations, each of which loom can interrupt.
-    #[derive(Debug)]
-    pub(crate) struct OnceLock<T> {
-        value: std::sync::OnceLock<T>,
-        is_set: AtomicBool,
-        setting: Mutex<()>,
-    }
-
-    impl<T> OnceLock<T> {
-        pub(crate) fn new() -> Self {
-            Self {
-                value: std::sync::OnceLock::new(),
-                is_set: AtomicBool::new(false),
-                setting: Mutex::new(()),
-            }
-        }
-
-        pub(crate) fn get(&self) -> Option<&T> {
-            let is_set = self.is_set.load(Ordering::Acquire);
-            is_set.then(|| self.value.get()).flatten()
-        }
-
-        pub(crate) fn set(&self, value: T) -> Result<(), T> {
-            let setting = self.setting.lock();
-            self.value.set(value)?;
-            self.is_set.store(true, Ordering::Release);
-            drop(setting);
-            Ok(())
-        }
-    }
-}
+pub(crate) mod model;

@@ -1,11 +1,10 @@
 //! Development tasks of this workspace: `cargo xtask help` lists them.
 //!
 //! One file per command. Each has a `run` that takes the arguments after the command's name.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line tool prints"
-)]
+
+// First, because the other modules use its macros.
+#[macro_use]
+mod print;
 
 mod apt;
 mod bench;

@@ -265,5 +265,5 @@ impl InLine for Flight {
     }
 }
 
-#[cfg(all(test, model))]
+#[cfg(all(test, model = "loom"))]
 mod model;

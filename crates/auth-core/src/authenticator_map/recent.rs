@@ -1,14 +1,11 @@
-use std::{
-    ops::Deref,
-    sync::{Arc, PoisonError},
-};
+use std::{ops::Deref, sync::PoisonError};
 
 use super::Entry;
 use crate::{
     Authenticator, Key, Local, Moment, Sharded,
     authenticator::options::default_shards,
     sync::{
-        Mutex,
+        Counted, Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -135,15 +132,15 @@ impl Recent {
 
     /// Returns whether an authenticator is in use, and drops the handles here. The caller has locked
     /// the key's shard.
-    pub(super) fn is_in_use(&self, key: &Key, entry: &Arc<Entry>) -> bool {
-        if !entry.is_in_use() {
+    pub(super) fn is_in_use(&self, key: &Key, entry: &Counted<Entry>) -> bool {
+        if !Entry::is_in_use(entry) {
             return false;
         }
         if !entry.authenticator.shared().leave_tables() {
             return true;
         }
         self.forget(key);
-        entry.is_in_use()
+        Entry::is_in_use(entry)
     }
 
     fn forget(&self, key: &Key) {

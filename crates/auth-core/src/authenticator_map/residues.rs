@@ -1,9 +1,13 @@
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::PoisonError,
 };
 
-use crate::{Key, Moment, authenticator::residue::Residue};
+use crate::{
+    Key, Moment,
+    authenticator::residue::Residue,
+    sync::{Mutex, MutexGuard},
+};
 
 /// The residues of evicted authenticators by key, at most `most`. Above `most`, the oldest is
 /// dropped.
@@ -39,7 +43,7 @@ impl Residues {
     pub(super) fn new(most: usize) -> Self {
         Self {
             most,
-            kept: Mutex::default(),
+            kept: Mutex::new(Kept::default()),
         }
     }
 

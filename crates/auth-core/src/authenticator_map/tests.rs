@@ -72,20 +72,20 @@ impl Vendor {
     }
 }
 
-fn key(user: usize) -> Key {
+pub(super) fn key(user: usize) -> Key {
     let subject = Secret::new(user.to_string());
     Key::builder("example").subject(&subject).build()
 }
 
 #[derive(Clone, Debug)]
-struct Turned(Arc<Mutex<Moment>>);
+pub(super) struct Turned(Arc<Mutex<Moment>>);
 
 impl Turned {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Arc::new(Mutex::new(Moment::PAST)))
     }
 
-    fn pass(&self, time: Duration) {
+    pub(super) fn pass(&self, time: Duration) {
         let mut now = self.0.lock().unwrap();
         *now = *now + time;
     }
@@ -268,7 +268,7 @@ fn map_for_zero_entries_is_a_config_error() {
     assert_eq!(map.unwrap_err().field(), Some("max_entries"));
 }
 
-const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
 /// A flight that no caller waits for, of an authenticator that no caller holds.
 async fn start_flight(map: &AuthenticatorMap, key: &Key) {
@@ -330,7 +330,7 @@ async fn t23_max_entries_evicts_nothing_in_use() {
     }
 }
 
-fn same(one: &Authenticator, other: &Authenticator) -> bool {
+pub(super) fn same(one: &Authenticator, other: &Authenticator) -> bool {
     std::ptr::eq(one.origins(), other.origins())
 }
 
@@ -371,13 +371,13 @@ fn t23_no_key_has_two_authenticators_under_concurrent_use_and_eviction() {
 }
 
 /// A residue that matters until `end`, left by the key's authenticator when it is evicted.
-fn with_residue(map: &AuthenticatorMap, user: usize, end: Moment) {
+pub(super) fn with_residue(map: &AuthenticatorMap, user: usize, end: Moment) {
     let authenticator = map.get(&key(user)).unwrap();
     authenticator.restore(Residue::example(user as u64, end));
 }
 
 /// Takes the residue that the key's authenticator was given, and returns its number.
-fn residue_of(map: &AuthenticatorMap, user: usize) -> Option<u64> {
+pub(super) fn residue_of(map: &AuthenticatorMap, user: usize) -> Option<u64> {
     let authenticator = map.get(&key(user)).unwrap();
     authenticator.residue().map(|residue| residue.number())
 }

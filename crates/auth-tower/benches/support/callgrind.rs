@@ -173,34 +173,6 @@ fn profiled(
     Counts::parse(&text)
 }
 
-/// Runs this program again without randomized addresses. Returns `None` if it runs that way
-/// already, or if the system does not permit it. The work of `memcpy` depends on alignment, so
-/// counts would differ from run to run.
-pub(crate) fn with_fixed_addresses(arguments: &[String]) -> Option<ExitCode> {
-    let setarch = |program: &OsStr| {
-        let mut command = Command::new("setarch");
-        command.arg("--addr-no-randomize").arg(program);
-        command
-    };
-    if env::var_os(FIXED).is_some() {
-        return None;
-    }
-    if !setarch("true".as_ref()).status().ok()?.success() {
-        return None;
-    }
-    let program = env::current_exe().ok()?;
-    let mut command = setarch(program.as_os_str());
-    let status = command.args(arguments).env(FIXED, "1").status().ok()?;
-    Some(if status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
-}
-
-/// The variable that is set in a run without randomized addresses.
-const FIXED: &str = "AUTH_BENCH_FIXED_ADDRESSES";
-
 /// Makes the environment and the arguments equally long for all contenders, because they lie at the
 /// start of the stack and so decide how the values on the stack are aligned.
 fn fix_the_stack(command: &mut Command, program: &Path, arguments: &[&str], rounds: &str) {

@@ -30,7 +30,7 @@ pub(super) fn check() -> Result {
     let mut command = cargo(&["run", "--quiet", "--target-dir"])?;
     command.arg(env::var_os("CARGO_TARGET_DIR").map_or(root()?.join("target"), PathBuf::from));
     let printed = output(command.current_dir(&client))?;
-    print!("{printed}");
+    println!("{}", printed.trim_end());
     if printed.trim().is_empty() {
         return Err(format!("{README}: its program printed nothing").into());
     }

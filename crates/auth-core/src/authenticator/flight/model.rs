@@ -2,20 +2,16 @@
 //! of the threads' steps with at most [`PREEMPTIONS`] preemptions, and fails where a thread waits
 //! for ever: `cargo xtask models`.
 
-use std::{
-    future::poll_fn,
-    sync::atomic::{AtomicU64, Ordering},
-    task::Poll,
-};
+use std::{future::poll_fn, task::Poll};
 
 use loom::{
     future::block_on,
-    model::Builder,
     sync::Arc,
     thread::{self, JoinHandle},
 };
 
 use super::*;
+use crate::sync::model;
 
 const PREEMPTIONS: usize = 3;
 
@@ -35,22 +31,14 @@ fn seen(outcome: &Outcome) -> Seen {
     }
 }
 
-/// Runs a model with a new flight each time. Prints how many orders there were.
+/// Runs a model with a new flight each time.
 fn check(name: &str, model: impl Fn(Arc<Flight>) + Sync + Send + 'static) {
     let runtime = runtime::Builder::new_current_thread().build();
     let runtime = runtime.expect("a runtime").handle().id();
-    let orders = std::sync::Arc::new(AtomicU64::new(0));
-    let counted = std::sync::Arc::clone(&orders);
-    let mut builder = Builder::new();
-    builder.preemption_bound = Some(PREEMPTIONS);
-    builder.check(move || {
-        counted.fetch_add(1, Ordering::Relaxed);
+    model::check(name, PREEMPTIONS, move || {
         let reason = TokenRequestReason::Needed;
         model(Arc::new(Flight::new(1, reason, Moment::NEVER, runtime)));
     });
-    let orders = orders.load(Ordering::Relaxed);
-    println!("{name}: {orders} orders");
-    test_report::line("model", [("model", name.into()), ("orders", orders.into())]);
 }
 
 /// Waits as `Acquire` does.
