@@ -132,7 +132,7 @@ impl AuthenticatorMap {
             made = true;
             map.make(key, now).map(Counted::new)
         })?;
-        let authenticator = Entry::hand_out(entry, now);
+        let authenticator = Entry::handle_for_caller(entry, now);
         if made {
             map.recent.added();
             map.sweep(now);
@@ -277,7 +277,7 @@ impl Map {
 impl Entry {
     /// Returns a handle for a caller. From the look-up to the return the entry is in use: the
     /// caller's thread holds the entry until the authenticator is cloned.
-    fn hand_out(entry: Counted<Self>, now: u64) -> Authenticator {
+    fn handle_for_caller(entry: Counted<Self>, now: u64) -> Authenticator {
         // Written rarely, because many threads may use one key.
         if now.saturating_sub(entry.last_used.load(Ordering::Relaxed)) >= GRAIN {
             entry.last_used.store(now, Ordering::Relaxed);
@@ -286,7 +286,7 @@ impl Entry {
     }
 
     /// Returns whether a caller holds the authenticator, or is about to. The task of a token
-    /// request holds its authenticator too. The entry is checked first, because `hand_out` drops it
+    /// request holds its authenticator too. The entry is checked first, because `handle_for_caller` drops it
     /// last.
     fn is_in_use(entry: &Counted<Self>) -> bool {
         is_shared(entry) || entry.authenticator.is_shared()

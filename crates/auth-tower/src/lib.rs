@@ -115,6 +115,7 @@ mod notice;
 mod outcome;
 mod pending;
 mod replay;
+mod request_in_place;
 mod service;
 mod settings;
 mod shared;
@@ -129,12 +130,14 @@ pub use error::Error;
 pub use future::ResponseFuture;
 pub use guard::{OriginGuard, OriginGuardFuture, OriginGuardLayer};
 #[doc(hidden)]
-pub use in_place::{HeadInPlace, RequestInPlace, SignedInPlace};
+pub use in_place::SignedInPlace;
 pub use keyed::KeyedAuth;
 pub use layer::AuthLayer;
 pub use min_lifetime::{MinLifetime, MinLifetimeFuture, MinLifetimeLayer};
 pub use outcome::AuthOutcome;
 pub use replay::{Replay, ReplayCheap, ReplayOff, ReplayWith};
+#[doc(hidden)]
+pub use request_in_place::{HeadInPlace, RequestInPlace};
 pub use service::Auth;
 pub use settings::{ExistingCredential, MissingToken};
 pub use transport::ServiceTransport;

@@ -5,7 +5,9 @@ use http::{Method, Request, Uri};
 use http_body::Body;
 use http_body_util::{Empty, Full};
 
-use crate::{NotReplayed, ReplayBody, RequestInPlace, head::HeadCopy, missing::Missing};
+use crate::{
+    NotReplayed, ReplayBody, head::HeadCopy, missing::Missing, request_in_place::RequestInPlace,
+};
 
 /// Decides, before a request is sent, whether its body can be sent again.
 ///

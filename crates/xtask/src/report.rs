@@ -4,6 +4,7 @@
 mod page;
 mod parts;
 mod ran;
+mod table;
 
 use std::fs;
 

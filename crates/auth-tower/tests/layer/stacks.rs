@@ -390,7 +390,7 @@ async fn t20_two_credentials_make_two_sends_and_never_three() {
     assert_eq!(AuthOutcome::of(&response).sends(), 2);
 }
 
-/// Each layer sees one refusal of its own token, at another send.
+/// Each layer sees one refusal of the token that it added, at another send.
 #[tokio::test(start_paused = true)]
 async fn the_second_send_of_an_outer_layer_is_not_sent_again_below() {
     let scheme = auth_core::Scheme::header(http::HeaderName::from_static("x-login-token")).unwrap();

@@ -174,7 +174,7 @@ impl Observer for UnsignedHosts {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_each_request_to_another_origin_is_counted_whatever_was_sent_before() {
+async fn g21_each_request_to_another_origin_is_counted_after_other_requests_too() {
     let seen = Arc::new(UnsignedHosts::default());
     let origins = Origins::new(["https://api.example.com"]).unwrap();
     let options = AuthenticatorOptions::new().observer(Arc::clone(&seen));

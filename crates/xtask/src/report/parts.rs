@@ -5,8 +5,8 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::{
-    page::{Table, number, text},
     ran::Ran,
+    table::{Table, number, text},
 };
 use crate::{Result, bench, cargo::cargo, models, mutants, redis, soak};
 

@@ -1,6 +1,6 @@
 //! Models of the whole map, with the locks of its shards. Shuttle runs each in every order of the
 //! threads' steps with a bounded number of preemptions: a switch to another thread at the start, the
-//! end or a wait of a thread is none.
+//! end or a wait of a thread is no preemption.
 
 use shuttle::thread;
 

@@ -24,7 +24,7 @@ fn shard() -> Shard {
 /// As [`AuthenticatorMap::get`] of a key that has an entry.
 fn get(shard: &Shard) -> Option<Authenticator> {
     let entry = shard.lock().expect("the shard").clone()?;
-    Some(Entry::hand_out(entry, GRAIN))
+    Some(Entry::handle_for_caller(entry, GRAIN))
 }
 
 /// As the eviction by the sweep or by `max_entries`.
