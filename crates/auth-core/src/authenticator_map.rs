@@ -41,7 +41,7 @@ pub use recent::LocalAuthenticator;
 /// is not part of a residue.
 ///
 /// A residue takes about 0.8 KB, plus the key's text and the refresh token; an authenticator takes
-/// about 2.2 KB. The map keeps at most 4 residues for each of `max_entries`. When an authenticator
+/// about 2.1 KB. The map keeps at most 4 residues for each of `max_entries`. When an authenticator
 /// is made, the map drops residues whose back-off or quota window is over. Above the bound, the map
 /// drops the oldest residue and logs a warning. With 10,000 entries and refresh tokens of 300
 /// bytes, all residues take 45 MB at most. Where many users have refresh tokens, give the
@@ -354,7 +354,7 @@ pub struct AuthenticatorMapBuilder {
 
 impl AuthenticatorMapBuilder {
     /// Sets the largest number of authenticators. Default: 10,000. Holds at most `max_entries`
-    /// authenticators; one that is in use is never evicted. Each takes about 2.2 KB with a token of
+    /// authenticators; one that is in use is never evicted. Each takes about 2.1 KB with a token of
     /// 1 KiB and one shard (see
     /// [`AuthenticatorOptions::shards`](crate::AuthenticatorOptions::shards)), if the authenticators
     /// share their options, origins and scheme: clone each of them instead of making it for each
