@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{
     account::{Account, Logins},
     prints::Print,
-    record::Record,
+    record::{REFRESH_LIVES, Record},
 };
 use crate::{EntryVersion, Moment};
 
@@ -122,8 +122,8 @@ impl<T: Copy + Eq> Ends<T> {
     }
 }
 
-/// Longer than anything that the store times.
-const LONGEST: Duration = Duration::from_secs(400 * 24 * 3600);
+/// Nothing that the store times lasts longer.
+const LONGEST: Duration = REFRESH_LIVES;
 /// The most slots that are kept in mind. More token requests in one window are rare.
 const MOST: usize = 256;
 

@@ -440,7 +440,7 @@ const LONGEST_SCOPE: usize = 4096;
 /// length of the next pause.
 const LATER: Duration = Duration::from_secs(120);
 /// The time from one use to the next. Vendors accept refresh tokens for days or months.
-const REFRESH_LIVES: Duration = Duration::from_secs(400 * 24 * 3600);
+pub(super) const REFRESH_LIVES: Duration = Duration::from_secs(400 * 24 * 3600);
 /// Longer than most tokens live.
 const REFUSED_LIVES: Duration = Duration::from_secs(24 * 3600);
 
