@@ -148,6 +148,16 @@ pub(crate) const ROWS: &[Row] = &[
     )
     .because(FOREIGN),
     row(
+        "another origin, response with an extension, of the static header",
+        REQUEST,
+        "replay off, instructions of AddAuthorization's: another origin, response with an \
+         extension",
+    )
+    .because(
+        "the destination is compared, the request is counted for `Health`, and the response gets \
+         its mark",
+    ),
+    row(
         "AuthMiddleware, replay off, of a hand-written one with RwLock: GET",
         REQWEST,
         "GET: AuthMiddleware, replay off, instructions of those of hand-written \
@@ -175,6 +185,42 @@ pub(crate) const ROWS: &[Row] = &[
          try_clone",
     )
     .because(MIDDLEWARE),
+    row(
+        "AuthMiddleware::keyed, replay off, of AuthMiddleware: GET",
+        REQWEST,
+        "GET: AuthMiddleware::keyed, replay off, instructions of those of AuthMiddleware, replay off",
+    )
+    .because(KEYED),
+    row(
+        "AuthMiddleware::keyed, with replay, of AuthMiddleware: GET",
+        REQWEST,
+        "GET: AuthMiddleware::keyed, instructions of those of AuthMiddleware",
+    )
+    .because(KEYED),
+    row(
+        "AuthMiddleware::keyed, with replay, 1 KiB subject, of AuthMiddleware: GET",
+        REQWEST,
+        "GET: AuthMiddleware::keyed, subject of 1 KiB, instructions of those of AuthMiddleware",
+    )
+    .because(KEYED),
+    row(
+        "AuthMiddleware::keyed, replay off, of AuthMiddleware: POST",
+        REQWEST,
+        "POST: AuthMiddleware::keyed, replay off, instructions of those of AuthMiddleware, replay off",
+    )
+    .because(KEYED),
+    row(
+        "AuthMiddleware::keyed, with replay, of AuthMiddleware: POST",
+        REQWEST,
+        "POST: AuthMiddleware::keyed, instructions of those of AuthMiddleware",
+    )
+    .because(KEYED),
+    row(
+        "AuthMiddleware::keyed, with replay, 1 KiB subject, of AuthMiddleware: POST",
+        REQWEST,
+        "POST: AuthMiddleware::keyed, subject of 1 KiB, instructions of those of AuthMiddleware",
+    )
+    .because(KEYED),
     row(
         "ReqwestService, of bare reqwest: GET",
         REQWEST,
@@ -283,14 +329,16 @@ pub(crate) const ROWS: &[Row] = &[
     ),
 ];
 
-const SIGNING: &str = "the layer checks the destination, the time and the current token for each \
-                       request, and wraps the response future; a static header does none of this";
+const SIGNING: &str = "half of it adds the header, as the static layer does; the rest compares the \
+                       destination, looks for a `Host` header, reads the clock, holds the token, \
+                       and looks at the response and moves it";
 const REPLAY: &str = "the names and values of the head are copied before the request is sent, \
                       because the service below takes the request";
 const KEYED: &str = "each request looks its key up in the map, and allocates the state that it \
                      keeps for a second send";
-const FOREIGN: &str = "the response carries a mark that says that nothing was signed, which takes \
-                       two allocations if the response has no other extension";
+const FOREIGN: &str = "the response carries a mark that says that nothing was signed; a response \
+                       without another extension (real clients leave one) needs two allocations for \
+                       the mark, which cost more than the static header";
 const MIDDLEWARE: &str = "the middleware runs `AuthLayer`, which checks the destination, the time and \
                           the token, and looks for redirects; a hand-written one does none of this";
 const SERVICE: &str = "the URI becomes reqwest's URL, and the response is converted back";
