@@ -83,7 +83,7 @@ fn bytes(keys: &[Key], report: &mut Report) -> AuthenticatorMap {
     report.gate("no token yet: bytes a key", made, Limit::AtMost(NO_TOKEN));
     report.gate("its token: bytes a key", token, Limit::AtMost(WITH_TOKEN));
     report.goal(
-        format!("an unused key with a token of {TOKEN} bytes: bytes"),
+        "idle key with a token of 1 KiB: bytes",
         made + token,
         Limit::AtMost(NO_TOKEN + WITH_TOKEN),
         Limit::AtMost(2_200.0),
