@@ -128,7 +128,8 @@ fn functions<'a>(text: &str, mutants: &[(usize, &'a Mutant)]) -> Vec<Function<'a
 /// Returns what is between the braces. `None`: the function can have only one body, because its
 /// result has an unnamed type or because the compiler runs it.
 fn body(text: &str, function: &Range<usize>) -> Option<Range<usize>> {
-    let item = &text[function.clone()];
+    // The range begins with the documentation, whose examples have functions too.
+    let item = without_comments(&text[function.clone()]);
     let name = item.find("fn ")?;
     let open = name + item[name..].find('{')?;
     let signature = &item[..open];
@@ -138,6 +139,19 @@ fn body(text: &str, function: &Range<usize>) -> Option<Range<usize>> {
     }
     let close = item.rfind('}')?;
     Some(function.start + open + 1..function.start + close)
+}
+
+/// Replaces the lines of comments by blanks. All other text keeps its place.
+fn without_comments(text: &str) -> String {
+    let lines = text.split_inclusive('\n').map(|line| {
+        if line.trim_start().starts_with("//") {
+            let blank = " ".repeat(line.trim_end_matches('\n').len());
+            blank + &line[line.trim_end_matches('\n').len()..]
+        } else {
+            line.to_owned()
+        }
+    });
+    lines.collect()
 }
 
 #[cfg(test)]
@@ -182,6 +196,18 @@ mod tests {
             mutated(text, &constant).as_deref(),
             Some(text.replace("1 + 2", "1 - 2").as_str())
         );
+    }
+
+    #[test]
+    fn examples_in_the_documentation_are_no_functions() {
+        let text = "/// é\n/// fn main() {\n/// }\nfn f() -> u8 {\n    3 + 4\n}\n";
+        let function = span((1, 1), (6, 2));
+        let plus = mutant(span((5, 7), (5, 8)), Some(function));
+        let woven = Woven::new(text, &[(7, &plus)]);
+        assert!(woven.text.starts_with(
+            "/// é\n/// fn main() {\n/// }\nfn f() -> u8 {\nmatch crate::mutant_number() {\n"
+        ));
+        assert!(woven.text.contains("3 - 4"));
     }
 
     #[test]
