@@ -319,6 +319,17 @@ fn failures_are_forgotten_two_minutes_after_the_pause() {
 }
 
 #[test]
+fn g07_a_refused_token_is_kept_in_mind_for_a_day() {
+    let mut refused = Prints::default();
+    refused.add(Print::new(1));
+    let record = Record {
+        refused,
+        ..Record::default()
+    };
+    assert_eq!(record.time_to_live(), Duration::from_secs(86_400));
+}
+
+#[test]
 fn g17_what_is_known_of_refresh_tokens_is_kept_for_more_than_a_year() {
     let mut spent = Prints::default();
     spent.add(Print::new(1));
