@@ -1,4 +1,4 @@
-use std::{cell::Cell, fmt, ops::Deref};
+use std::{cell::Cell, fmt, ops::Deref, sync::Arc};
 
 use crate::sync::{
     Counted, WeakCounted,
@@ -108,14 +108,14 @@ impl<T: fmt::Debug> fmt::Debug for Local<T> {
 /// The copies of a value whose handles take no room for cache lines if there is only one copy.
 #[derive(Debug)]
 pub(crate) enum Copies<T> {
-    One(Counted<T>),
+    One(Arc<T>),
     Several(Sharded<T>),
 }
 
 /// A handle on one of the [`Copies`]. It keeps the copy alive.
 #[derive(Debug)]
 pub(crate) enum OneCopy<T> {
-    Only(Counted<T>),
+    Only(Arc<T>),
     Local(Local<T>),
 }
 
@@ -123,7 +123,7 @@ impl<T> Copies<T> {
     /// Returns a handle on the current thread's copy.
     pub(crate) fn local(&self) -> OneCopy<T> {
         match self {
-            Self::One(only) => OneCopy::Only(Counted::clone(only)),
+            Self::One(only) => OneCopy::Only(Arc::clone(only)),
             Self::Several(copies) => OneCopy::Local(copies.local().clone()),
         }
     }
@@ -140,7 +140,7 @@ impl<T> Copies<T> {
 impl<T> Clone for OneCopy<T> {
     fn clone(&self) -> Self {
         match self {
-            Self::Only(only) => Self::Only(Counted::clone(only)),
+            Self::Only(only) => Self::Only(Arc::clone(only)),
             Self::Local(local) => Self::Local(local.clone()),
         }
     }
@@ -210,7 +210,7 @@ mod tests {
         let address = |copies: &Copies<[u64; 2]>| copies.any() as *const _ as usize;
         let is_padded = |copies| address(copies) % 128 == 0;
         // The only copies lie behind two counts each, so not all of them are aligned.
-        let only: Vec<_> = (0..8).map(|_| Copies::One(Counted::new([0; 2]))).collect();
+        let only: Vec<_> = (0..8).map(|_| Copies::One(Arc::new([0; 2]))).collect();
         assert!(!only.iter().all(is_padded));
         let several = || Copies::Several(Sharded::new(2, || [0; 2]));
         let several: Vec<_> = (0..8).map(|_| several()).collect();
