@@ -124,26 +124,14 @@ impl Published {
 /// Returns the current thread's copy of a token that the thread remembers.
 #[inline(always)]
 fn recent(number: u64) -> Option<Local<Headers>> {
-    let recent = RECENT.try_with(|recent| {
-        let recent = recent.try_borrow().ok()?;
-        let last = &recent[place(number)];
-        (last.number == number)
-            .then(|| last.headers.upgrade())
-            .flatten()
-    });
+    let recent = RECENT.try_with(|recent| Recent::find(recent, number, WeakLocal::upgrade));
     recent.ok().flatten()
 }
 
 /// Returns the only copy of a token that the thread remembers.
 #[inline]
 fn recent_only(number: u64) -> Option<Arc<Headers>> {
-    let recent = RECENT_ONLY.try_with(|recent| {
-        let recent = recent.try_borrow().ok()?;
-        let last = &recent[place(number)];
-        (last.number == number)
-            .then(|| last.headers.upgrade())
-            .flatten()
-    });
+    let recent = RECENT_ONLY.try_with(|recent| Recent::find(recent, number, Weak::upgrade));
     recent.ok().flatten()
 }
 
@@ -151,18 +139,12 @@ fn recent_only(number: u64) -> Option<Arc<Headers>> {
 fn remember(number: u64, headers: &OneCopy<Headers>) {
     // A thread that ends has no thread-local memory any longer.
     let _ = match headers {
-        OneCopy::Local(local) => RECENT.try_with(|recent| {
-            if let Ok(mut recent) = recent.try_borrow_mut() {
-                let headers = local.downgrade();
-                recent[place(number)] = Recent { number, headers };
-            }
-        }),
-        OneCopy::Only(only) => RECENT_ONLY.try_with(|recent| {
-            if let Ok(mut recent) = recent.try_borrow_mut() {
-                let headers = Arc::downgrade(only);
-                recent[place(number)] = Recent { number, headers };
-            }
-        }),
+        OneCopy::Local(local) => {
+            RECENT.try_with(|recent| Recent::keep(recent, number, local.downgrade()))
+        }
+        OneCopy::Only(only) => {
+            RECENT_ONLY.try_with(|recent| Recent::keep(recent, number, Arc::downgrade(only)))
+        }
     };
 }
 
@@ -170,6 +152,27 @@ fn remember(number: u64, headers: &OneCopy<Headers>) {
 struct Recent<W> {
     number: u64,
     headers: W,
+}
+
+impl<W> Recent<W> {
+    #[inline(always)]
+    fn find<H>(
+        places: &RefCell<[Self; PLACES]>,
+        number: u64,
+        upgrade: impl FnOnce(&W) -> Option<H>,
+    ) -> Option<H> {
+        let places = places.try_borrow().ok()?;
+        let last = &places[place(number)];
+        (last.number == number)
+            .then(|| upgrade(&last.headers))
+            .flatten()
+    }
+
+    fn keep(places: &RefCell<[Self; PLACES]>, number: u64, headers: W) {
+        if let Ok(mut places) = places.try_borrow_mut() {
+            places[place(number)] = Self { number, headers };
+        }
+    }
 }
 
 impl Recent<WeakLocal<Headers>> {

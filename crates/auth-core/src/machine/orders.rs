@@ -25,6 +25,21 @@ pub(crate) struct Rules {
     pub(crate) owner: Box<str>,
 }
 
+#[cfg(test)]
+impl Rules {
+    /// Those of a process that shares access tokens. Token requests may take 10 s.
+    pub(crate) fn example() -> Self {
+        Self {
+            policy: RefreshPolicy::default().into(),
+            quota: None,
+            shares: true,
+            keeps_refresh_tokens: false,
+            needs_refresh_token: false,
+            owner: "me".into(),
+        }
+    }
+}
+
 impl Rules {
     /// Returns how long a lease lasts: longer than the work of its holder, so that the lease does
     /// not end during that work.

@@ -201,17 +201,6 @@ fn with_token(text: &str, left: u64) -> Record {
     }
 }
 
-fn start(reason: TokenRequestReason) -> Start {
-    Start {
-        reason,
-        after: Duration::ZERO,
-        deadline: secs(10),
-        beyond: Duration::ZERO,
-        unless: None,
-        settles: false,
-    }
-}
-
 fn begins(process: &mut Process, world: &mut World, start: Start) -> Air {
     let mut flight = Flight::new(start);
     let order = process.step(world, &mut flight, Fact::Begun);

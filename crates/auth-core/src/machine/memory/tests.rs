@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
-use crate::{Error, ErrorKind, RefreshPolicy, RejectedPart};
+use crate::{Error, ErrorKind, RejectedPart};
 
 const LATEST: Jitter = Jitter(0);
 const NOON: Duration = Duration::from_secs(43_200);
@@ -16,17 +16,6 @@ fn at(seconds: u64) -> Moment {
 
 fn version(epoch: u64, random: u64) -> EntryVersion {
     EntryVersion::new(u128::from(epoch) << 64 | u128::from(random))
-}
-
-fn rules() -> Rules {
-    Rules {
-        policy: RefreshPolicy::default().into(),
-        quota: None,
-        shares: true,
-        keeps_refresh_tokens: false,
-        needs_refresh_token: false,
-        owner: "me".into(),
-    }
 }
 
 /// A record with a unique pause.
@@ -56,7 +45,7 @@ fn record(failed_by: &[&str], owner: &str, left: u64, kind: ErrorKind) -> Record
 
 fn obeys(memory: &mut Memory, record: &Record, now: u64) -> Option<u64> {
     let pause = record.pause.clone().unwrap();
-    let wait = memory.obeys(&rules(), record, &pause, at(now));
+    let wait = memory.obeys(&Rules::example(), record, &pause, at(now));
     wait.map(|wait| wait.as_secs())
 }
 
@@ -167,7 +156,10 @@ fn those_that_failed_go_last() {
         left: LAST_MOMENT,
         ..me_too.pause.clone().unwrap()
     };
-    assert_eq!(memory.obeys(&rules(), &me_too, &pause, at(1)), None);
+    assert_eq!(
+        memory.obeys(&Rules::example(), &me_too, &pause, at(1)),
+        None
+    );
 }
 
 #[test]

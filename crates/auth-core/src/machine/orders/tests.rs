@@ -4,21 +4,9 @@ fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Token requests may take 10 s.
-fn rules() -> Rules {
-    Rules {
-        policy: RefreshPolicy::default().into(),
-        quota: None,
-        shares: true,
-        keeps_refresh_tokens: false,
-        needs_refresh_token: false,
-        owner: "me".into(),
-    }
-}
-
 #[test]
 fn g17_a_lease_outlives_the_work_of_its_holder() {
-    let mut rules = rules();
+    let mut rules = Rules::example();
     assert_eq!(rules.lease_time(), secs(12));
     assert_eq!(rules.lease_patience(), secs(24));
     rules.keeps_refresh_tokens = true;
@@ -28,7 +16,7 @@ fn g17_a_lease_outlives_the_work_of_its_holder() {
 
 #[test]
 fn a_flight_takes_no_longer_than_its_token_requests_and_its_waits_for_others() {
-    let mut rules = rules();
+    let mut rules = Rules::example();
     assert_eq!(rules.longest(), secs(20 + 24 + 1 + 1));
     rules.shares = false;
     assert_eq!(rules.longest(), secs(20 + 1));
@@ -37,7 +25,7 @@ fn a_flight_takes_no_longer_than_its_token_requests_and_its_waits_for_others() {
 #[test]
 fn g03f_a_silent_holder_is_waited_for_as_long_as_a_second_request_is_no_harm() {
     use TokenRequestReason::{Ahead, Needed, Refused};
-    let mut rules = rules();
+    let mut rules = Rules::example();
     for reason in [Needed, Refused] {
         assert_eq!(rules.claim_after(reason, false, false), secs(5));
     }
@@ -68,7 +56,7 @@ fn g05_only_a_token_request_that_can_do_no_harm_is_sent_once_more_after_silence(
         };
         rules.is_silent(&landing, &error)
     };
-    let mut rules = rules();
+    let mut rules = Rules::example();
     assert!(is_silent(&rules, false, silent()));
     assert!(!is_silent(&rules, true, silent()), "a login that may count");
     let reset = error(ErrorKind::Unavailable, TokenRequestOutcome::Unknown);

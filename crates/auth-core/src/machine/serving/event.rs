@@ -140,3 +140,18 @@ pub(crate) struct Start {
     /// The flight sends no token request, and writes missing facts into the store.
     pub(crate) settles: bool,
 }
+
+#[cfg(test)]
+impl Start {
+    /// A token request that callers wait for, with a deadline of 10 s.
+    pub(crate) const fn example(reason: TokenRequestReason) -> Self {
+        Self {
+            reason,
+            after: Duration::ZERO,
+            deadline: Duration::from_secs(10),
+            beyond: Duration::ZERO,
+            unless: None,
+            settles: false,
+        }
+    }
+}

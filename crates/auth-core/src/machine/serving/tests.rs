@@ -202,18 +202,6 @@ fn flies(action: Action) -> bool {
     matches!(action, Action::Fly(_))
 }
 
-/// A flight that callers wait for.
-fn flight(reason: TokenRequestReason) -> Start {
-    Start {
-        reason,
-        after: Duration::ZERO,
-        deadline: secs(10),
-        beyond: Duration::ZERO,
-        unless: None,
-        settles: false,
-    }
-}
-
 fn credentials(secret: &str) -> CredentialsId {
     let credentials = Credentials::new(&["fake-client"], [Secret::from(secret)]);
     credentials.id().expect("there are credentials")

@@ -56,18 +56,7 @@ impl Process {
     }
 
     fn obeys(&mut self, record: &Record, own: Option<&Own>, reason: TokenRequestReason) -> bool {
-        obey(&mut self.cx(), record, own, &start(reason)).is_some()
-    }
-}
-
-fn start(reason: TokenRequestReason) -> Start {
-    Start {
-        reason,
-        after: Duration::ZERO,
-        deadline: secs(10),
-        beyond: Duration::ZERO,
-        unless: None,
-        settles: false,
+        obey(&mut self.cx(), record, own, &Start::example(reason)).is_some()
     }
 }
 
@@ -113,7 +102,7 @@ const REASONS: [TokenRequestReason; 3] = [
 #[test]
 fn g03_a_stored_token_is_taken_with_its_age_and_scope() {
     let mut process = Process::new();
-    let start = start(TokenRequestReason::Needed);
+    let start = Start::example(TokenRequestReason::Needed);
     let (token, age) = adopt(&process.cx(), &with_token(3000), &start).expect("it is valid");
     assert_eq!(token.secret().expose(), TEXT);
     assert_eq!(token.lifetime(), Some(secs(3600)));
@@ -125,10 +114,10 @@ fn g03_a_stored_token_is_taken_with_its_age_and_scope() {
 fn g03_the_cached_token_is_taken_again_only_by_callers_that_have_none() {
     for reason in REASONS {
         let mut process = Process::new();
-        assert!(process.adopts(&with_token(3000), &start(reason)));
+        assert!(process.adopts(&with_token(3000), &Start::example(reason)));
         process.memory.current = Some(Print::of_text(TEXT));
         let is_taken = reason == TokenRequestReason::Needed;
-        let taken = process.adopts(&with_token(3000), &start(reason));
+        let taken = process.adopts(&with_token(3000), &Start::example(reason));
         assert_eq!(taken, is_taken, "{reason:?}");
     }
 }
@@ -143,7 +132,7 @@ fn g02_a_stored_token_must_be_valid_for_longer_than_the_cached_one() {
     ] {
         let start = Start {
             beyond: secs(beyond),
-            ..start(TokenRequestReason::Ahead)
+            ..Start::example(TokenRequestReason::Ahead)
         };
         let taken = Process::new().adopts(&with_token(left), &start);
         assert_eq!(taken, is_taken, "{beyond}, {left}");
@@ -152,7 +141,7 @@ fn g02_a_stored_token_must_be_valid_for_longer_than_the_cached_one() {
 
 #[test]
 fn g07_a_refused_token_is_not_taken_if_the_process_or_the_record_knows_of_it() {
-    let start = start(TokenRequestReason::Needed);
+    let start = Start::example(TokenRequestReason::Needed);
     let mut process = Process::new();
     process.memory.refused.add(Print::of_text(TEXT));
     assert!(!process.adopts(&with_token(3000), &start));

@@ -11,7 +11,7 @@ fn is_lease(order: &Order) -> bool {
 fn settling() -> Start {
     Start {
         settles: true,
-        ..start(TokenRequestReason::Ahead)
+        ..Start::example(TokenRequestReason::Ahead)
     }
 }
 
@@ -78,7 +78,7 @@ fn g06_rejected_credentials_are_sent_again_only_if_they_have_changed() {
             process.own.id = own;
             let unless = Start {
                 unless: rejected,
-                ..start(TokenRequestReason::Needed)
+                ..Start::example(TokenRequestReason::Needed)
             };
             let mut air = begins(&mut process, &mut world, unless);
             process.flies(&mut world, &mut air);
@@ -113,7 +113,11 @@ fn g06_a_login_that_may_lock_the_account_is_not_sent_and_a_refresh_token_is() {
         if stored {
             world.put(with_refresh_token("fake-refresh-1"));
         }
-        let mut air = begins(&mut process, &mut world, start(TokenRequestReason::Needed));
+        let mut air = begins(
+            &mut process,
+            &mut world,
+            Start::example(TokenRequestReason::Needed),
+        );
         process.flies(&mut world, &mut air);
         assert_eq!(world.requests == 1, is_sent, "{stored}, {first}");
         if !is_sent {
@@ -131,7 +135,11 @@ fn g06_a_login_that_may_lock_the_account_is_not_sent_when_the_store_fails() {
     let (mut world, mut process) = (World::new(), Process::with_refresh_tokens("a"));
     process.own.forbidden = forbidden();
     world.put(with_refresh_token("fake-refresh-1"));
-    let mut air = begins(&mut process, &mut world, start(TokenRequestReason::Needed));
+    let mut air = begins(
+        &mut process,
+        &mut world,
+        Start::example(TokenRequestReason::Needed),
+    );
     process.flies_to(&mut world, &mut air, is_lease);
     fails(&mut process, &mut world, &mut air);
     assert!(
@@ -146,7 +154,11 @@ fn g06_a_login_that_may_lock_the_account_is_not_sent_when_the_store_fails() {
 /// A flight that was denied the lease first and `seconds` later.
 fn denied(world: &mut World, seconds: u64) -> (Process, Air) {
     let mut process = Process::with_refresh_tokens("a");
-    let mut air = begins(&mut process, world, start(TokenRequestReason::Needed));
+    let mut air = begins(
+        &mut process,
+        world,
+        Start::example(TokenRequestReason::Needed),
+    );
     process.flies_to(world, &mut air, is_lease);
     air.order = process.step(world, &mut air.flight, Fact::Leased(None));
     assert!(matches!(air.order, Order::Sleep { others: true, .. }));
@@ -180,10 +192,18 @@ fn g16_a_lease_that_two_leases_outlive_counts_as_a_failure_of_the_store() {
 fn g03_a_flight_looks_for_the_token_of_the_holder_more_and_more_seldom() {
     let mut world = World::new();
     let mut other = Process::with_refresh_tokens("b");
-    let mut holder = begins(&mut other, &mut world, start(TokenRequestReason::Needed));
+    let mut holder = begins(
+        &mut other,
+        &mut world,
+        Start::example(TokenRequestReason::Needed),
+    );
     other.flies(&mut world, &mut holder);
     let mut process = Process::with_refresh_tokens("a");
-    let mut air = begins(&mut process, &mut world, start(TokenRequestReason::Needed));
+    let mut air = begins(
+        &mut process,
+        &mut world,
+        Start::example(TokenRequestReason::Needed),
+    );
     let mut sleeps = Vec::new();
     let begun = world.now;
     while world.now.wait_since(begun) < secs(8) {
@@ -213,7 +233,11 @@ fn g03_a_flight_looks_for_the_token_of_the_holder_more_and_more_seldom() {
 #[test]
 fn g03_the_looks_of_many_processes_are_spread() {
     let (mut world, mut process) = (World::new(), Process::with_refresh_tokens("a"));
-    let mut air = begins(&mut process, &mut world, start(TokenRequestReason::Needed));
+    let mut air = begins(
+        &mut process,
+        &mut world,
+        Start::example(TokenRequestReason::Needed),
+    );
     process.flies_to(&mut world, &mut air, is_lease);
     let draw = Draw {
         jitter: Jitter(u32::MAX),
@@ -242,7 +266,11 @@ fn g17_without_the_store_no_refresh_token_is_sent() {
         let (mut world, mut process) = (World::new(), Process::with_refresh_tokens("a"));
         process.rules.needs_refresh_token = needs;
         process.own.first = Ok(first.then(|| Secret::from("fake-refresh-first")));
-        let mut air = begins(&mut process, &mut world, start(TokenRequestReason::Needed));
+        let mut air = begins(
+            &mut process,
+            &mut world,
+            Start::example(TokenRequestReason::Needed),
+        );
         fails(&mut process, &mut world, &mut air);
         process.flies(&mut world, &mut air);
         assert_eq!(world.requests == 1, is_sent, "{needs}, {first}");
@@ -277,7 +305,11 @@ fn g17_a_mark_that_is_taken_back_leaves_the_refresh_token_as_it_was() {
                 ..Record::default()
             });
         }
-        let mut air = begins(&mut process, &mut world, start(TokenRequestReason::Needed));
+        let mut air = begins(
+            &mut process,
+            &mut world,
+            Start::example(TokenRequestReason::Needed),
+        );
         process.flies_to(&mut world, &mut air, |order| {
             matches!(order, Order::Write(_))
         });
@@ -298,7 +330,11 @@ fn g17_a_mark_that_is_taken_back_leaves_the_refresh_token_as_it_was() {
 fn g16_four_lost_writes_in_a_row_count_as_a_failure_of_the_store() {
     let (mut world, mut process) = (World::new(), Process::with_refresh_tokens("a"));
     world.put(with_refresh_token("fake-refresh-1"));
-    let mut air = begins(&mut process, &mut world, start(TokenRequestReason::Needed));
+    let mut air = begins(
+        &mut process,
+        &mut world,
+        Start::example(TokenRequestReason::Needed),
+    );
     for lost in 1..=4 {
         process.flies_to(&mut world, &mut air, |order| {
             matches!(order, Order::Write(_))
@@ -318,7 +354,11 @@ fn a_lost_write_without_a_lease_is_no_lost_lease() {
     let (mut world, mut process) = (World::new(), Process::new("a"));
     world.put(with_token("fake-token-1", 3000));
     process.hears_of_refusal("fake-token-1");
-    let mut air = begins(&mut process, &mut world, start(TokenRequestReason::Needed));
+    let mut air = begins(
+        &mut process,
+        &mut world,
+        Start::example(TokenRequestReason::Needed),
+    );
     process.flies_to(&mut world, &mut air, |order| {
         matches!(order, Order::Write(_))
     });
@@ -327,10 +367,18 @@ fn a_lost_write_without_a_lease_is_no_lost_lease() {
     // A claim that another process made first.
     let mut world = World::new();
     let mut holder = Process::new("b");
-    let mut leased = begins(&mut holder, &mut world, start(TokenRequestReason::Needed));
+    let mut leased = begins(
+        &mut holder,
+        &mut world,
+        Start::example(TokenRequestReason::Needed),
+    );
     holder.flies(&mut world, &mut leased);
     let mut process = Process::new("a");
-    let mut air = begins(&mut process, &mut world, start(TokenRequestReason::Needed));
+    let mut air = begins(
+        &mut process,
+        &mut world,
+        Start::example(TokenRequestReason::Needed),
+    );
     process.flies_to(&mut world, &mut air, |order| {
         matches!(order, Order::Write(_))
     });
@@ -347,7 +395,7 @@ fn g17_an_entry_that_cannot_be_decrypted_may_hold_the_only_refresh_token() {
             process.hears_of_refusal("fake-token-old");
             let start = Start {
                 settles,
-                ..start(TokenRequestReason::Needed)
+                ..Start::example(TokenRequestReason::Needed)
             };
             let mut air = begins(&mut process, &mut world, start);
             let sealed = Loaded {

@@ -9,7 +9,7 @@ fn g03_callers_that_need_the_token_hurry_a_renewal_ahead_of_expiry() {
         let (mut world, mut process) = (World::new(), Process::new("a"));
         let short = Start {
             deadline: secs(3),
-            ..start(begun)
+            ..Start::example(begun)
         };
         let mut air = begins(&mut process, &mut world, short);
         air.flight.hurry();
@@ -31,7 +31,11 @@ fn g06_a_verdict_concerns_logins_that_may_lock_the_account() {
     let (mut world, mut process) = (World::new(), Process::new("a"));
     process.own.lockable = true;
     let id = process.own.id.unwrap();
-    let mut air = begins(&mut process, &mut world, start(TokenRequestReason::Needed));
+    let mut air = begins(
+        &mut process,
+        &mut world,
+        Start::example(TokenRequestReason::Needed),
+    );
     process.flies(&mut world, &mut air);
     assert_eq!(air.flight.verdict(&ok()), Some(Verdict::Accepted(id)));
     let rejected = |times| {
@@ -44,19 +48,31 @@ fn g06_a_verdict_concerns_logins_that_may_lock_the_account() {
     assert_eq!(air.flight.verdict(&wrong()), rejected(1));
     assert_eq!(air.flight.verdict(&Err(page())), None);
     // Another process may send the same login at the same time.
-    let mut alone = begins(&mut process, &mut world, start(TokenRequestReason::Needed));
+    let mut alone = begins(
+        &mut process,
+        &mut world,
+        Start::example(TokenRequestReason::Needed),
+    );
     fails(&mut process, &mut world, &mut alone);
     process.flies(&mut world, &mut alone);
     assert_eq!(alone.flight.verdict(&wrong()), rejected(2));
     // Neither without an account to lock nor with a refresh token.
     process.own.lockable = false;
-    let mut air = begins(&mut process, &mut world, start(TokenRequestReason::Needed));
+    let mut air = begins(
+        &mut process,
+        &mut world,
+        Start::example(TokenRequestReason::Needed),
+    );
     process.flies(&mut world, &mut air);
     assert_eq!(air.flight.verdict(&wrong()), None);
     let (mut world, mut process) = (World::new(), Process::with_refresh_tokens("a"));
     process.own.lockable = true;
     world.put(with_refresh_token("fake-refresh-1"));
-    let mut air = begins(&mut process, &mut world, start(TokenRequestReason::Needed));
+    let mut air = begins(
+        &mut process,
+        &mut world,
+        Start::example(TokenRequestReason::Needed),
+    );
     process.flies(&mut world, &mut air);
     assert_eq!(air.flight.verdict(&ok()), None);
 }

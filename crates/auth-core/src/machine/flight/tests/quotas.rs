@@ -42,7 +42,7 @@ fn g09_repeated_refusals_and_renewals_ahead_leave_the_reserve_alone() {
             ..with_token("fake-token-1", 3)
         });
         process.memory.current = Some(Print::of_text("fake-token-1"));
-        let mut air = begins(&mut process, &mut world, start(reason));
+        let mut air = begins(&mut process, &mut world, Start::example(reason));
         process.flies(&mut world, &mut air);
         assert_eq!(world.requests == 1, is_sent, "{reason:?}, {repeats}");
         if !is_sent {
@@ -71,13 +71,21 @@ fn contended(process: &mut Process, world: &mut World, air: &mut Air) -> u32 {
 fn g11_an_account_that_others_change_each_time_is_tried_five_times() {
     let (mut world, mut process) = (World::new(), Process::new("a"));
     quota(&mut process, 10);
-    let mut air = begins(&mut process, &mut world, start(TokenRequestReason::Needed));
+    let mut air = begins(
+        &mut process,
+        &mut world,
+        Start::example(TokenRequestReason::Needed),
+    );
     assert_eq!(contended(&mut process, &mut world, &mut air), 5);
     assert_eq!(world.requests, 1);
     let problem = air.flight.take_problem();
     assert!(problem.is_some_and(|problem| problem.contains("account")));
     // The share is one slot.
-    let mut air = begins(&mut process, &mut world, start(TokenRequestReason::Needed));
+    let mut air = begins(
+        &mut process,
+        &mut world,
+        Start::example(TokenRequestReason::Needed),
+    );
     world.lease = None;
     assert_eq!(contended(&mut process, &mut world, &mut air), 5);
     assert!(matches!(air.landing().end, End::OverQuota(_)));
@@ -88,7 +96,11 @@ fn g11_an_account_that_others_change_each_time_is_tried_five_times() {
 fn g11_a_renewal_ahead_of_expiry_does_not_use_the_share() {
     let (mut world, mut process) = (World::new(), Process::new("a"));
     quota(&mut process, 10);
-    let mut air = begins(&mut process, &mut world, start(TokenRequestReason::Ahead));
+    let mut air = begins(
+        &mut process,
+        &mut world,
+        Start::example(TokenRequestReason::Ahead),
+    );
     assert_eq!(contended(&mut process, &mut world, &mut air), 5);
     let End::Failed(error) = air.landing().end else {
         panic!("{:?}", air.order);
@@ -103,7 +115,11 @@ fn g11_a_share_that_is_not_used_is_given_back() {
     quota(&mut process, 10);
     process.rules.keeps_refresh_tokens = true;
     process.own.first = Err(Error::new(ErrorKind::Config, "no such file"));
-    let mut air = begins(&mut process, &mut world, start(TokenRequestReason::Needed));
+    let mut air = begins(
+        &mut process,
+        &mut world,
+        Start::example(TokenRequestReason::Needed),
+    );
     assert_eq!(contended(&mut process, &mut world, &mut air), 5);
     let landing = air.landing();
     let End::Failed(error) = landing.end else {
@@ -119,7 +135,11 @@ fn g11_a_slot_is_given_back_if_the_refresh_token_cannot_be_read() {
     let (mut world, mut process) = (World::new(), Process::with_refresh_tokens("a"));
     quota(&mut process, 10);
     process.own.first = Err(Error::new(ErrorKind::Config, "no such file"));
-    let mut air = begins(&mut process, &mut world, start(TokenRequestReason::Needed));
+    let mut air = begins(
+        &mut process,
+        &mut world,
+        Start::example(TokenRequestReason::Needed),
+    );
     process.flies(&mut world, &mut air);
     assert!(matches!(air.landing().end, End::Failed(_)));
     let account = world.account.expect("it was written");
@@ -132,7 +152,11 @@ fn g11_without_the_store_a_used_share_allows_no_token_request() {
     quota(&mut process, 10);
     assert_eq!(process.memory.take_share(world.now), Ok(()));
     process.memory.close_share(world.now, None);
-    let mut air = begins(&mut process, &mut world, start(TokenRequestReason::Needed));
+    let mut air = begins(
+        &mut process,
+        &mut world,
+        Start::example(TokenRequestReason::Needed),
+    );
     fails(&mut process, &mut world, &mut air);
     process.flies(&mut world, &mut air);
     let end = air.landing().end;

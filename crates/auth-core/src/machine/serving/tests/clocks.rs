@@ -18,7 +18,7 @@ fn g20_a_jump_of_the_wall_clock_costs_one_token_request() {
     desk.pass_secs(1);
     assert_eq!(
         desk.demand(),
-        Action::Fly(flight(TokenRequestReason::Needed))
+        Action::Fly(Start::example(TokenRequestReason::Needed))
     );
     desk.fetch();
     for _ in 0..2879 {

@@ -46,7 +46,7 @@ fn g07_other_requests_use_the_refused_token_when_its_renewal_fails() {
     desk.pass(millis(1));
     assert_eq!(
         desk.refuse_newest(),
-        Action::Fly(flight(TokenRequestReason::Refused))
+        Action::Fly(Start::example(TokenRequestReason::Refused))
     );
 }
 
@@ -118,7 +118,7 @@ fn g09_five_refusals_a_second_apart_drop_a_token_that_cannot_be_renewed() {
     desk.pass_secs(96);
     assert_eq!(
         desk.demand(),
-        Action::Fly(flight(TokenRequestReason::Needed))
+        Action::Fly(Start::example(TokenRequestReason::Needed))
     );
 }
 

@@ -10,7 +10,7 @@ fn g10_token_that_has_expired_is_for_the_waiting_callers() {
     // The flight waits for the shortest interval.
     let next = Start {
         after: secs(1),
-        ..flight(TokenRequestReason::Needed)
+        ..Start::example(TokenRequestReason::Needed)
     };
     assert_eq!(desk.demand(), Action::Fly(next));
 }

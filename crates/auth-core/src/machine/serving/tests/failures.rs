@@ -14,7 +14,7 @@ fn g05_a_failure_is_told_until_its_back_off_ends() {
     desk.pass(millis(1));
     assert_eq!(
         desk.demand(),
-        Action::Fly(flight(TokenRequestReason::Needed))
+        Action::Fly(Start::example(TokenRequestReason::Needed))
     );
     assert_eq!(desk.demand(), Action::Wait);
 }

@@ -14,7 +14,7 @@ fn g04_a_renewal_starts_at_once_and_the_caller_waits() {
     desk.pass_secs(10);
     let ahead = Start {
         beyond: secs(2940 - 10),
-        ..flight(TokenRequestReason::Ahead)
+        ..Start::example(TokenRequestReason::Ahead)
     };
     assert_eq!(renew(&mut desk), Action::Fly(ahead));
     assert!(!desk.state.is_urgent());
@@ -161,7 +161,7 @@ fn g05_a_token_request_after_a_reported_failure_gets_the_whole_time() {
     desk.pass_secs(1);
     assert_eq!(
         desk.demand(),
-        Action::Fly(flight(TokenRequestReason::Needed))
+        Action::Fly(Start::example(TokenRequestReason::Needed))
     );
 }
 

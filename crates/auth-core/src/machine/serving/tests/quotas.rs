@@ -25,7 +25,7 @@ fn g11_renewals_ahead_do_not_use_the_reserve() {
     desk.state.held.as_mut().unwrap().usable_until = desk.now;
     assert_eq!(
         desk.demand(),
-        Action::Fly(flight(TokenRequestReason::Needed))
+        Action::Fly(Start::example(TokenRequestReason::Needed))
     );
 }
 
@@ -80,7 +80,7 @@ fn g09_second_renewal_after_a_refusal_does_not_use_the_reserve() {
     // One refused token may be a revoked one.
     assert_eq!(
         desk.refuse_newest(),
-        Action::Fly(flight(TokenRequestReason::Refused))
+        Action::Fly(Start::example(TokenRequestReason::Refused))
     );
     desk.fetch_known();
     desk.pass_secs(100);
@@ -119,7 +119,7 @@ fn g09_the_reserve_is_not_used_after_a_refused_token_was_dropped() {
     desk.pass_secs(2940);
     assert_eq!(
         desk.demand(),
-        Action::Fly(flight(TokenRequestReason::Needed))
+        Action::Fly(Start::example(TokenRequestReason::Needed))
     );
 }
 
@@ -134,7 +134,7 @@ fn g11_renewal_ahead_without_a_slot_waits_at_most_until_the_token_expires() {
     desk.pass_secs(660);
     assert_eq!(
         desk.demand(),
-        Action::Fly(flight(TokenRequestReason::Needed)),
+        Action::Fly(Start::example(TokenRequestReason::Needed)),
         "the reserve is free now"
     );
 }

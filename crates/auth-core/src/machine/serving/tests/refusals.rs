@@ -7,7 +7,7 @@ fn g07_a_refused_token_is_replaced_by_one_token_request() {
     let refused = desk.newest();
     assert_eq!(
         desk.refuse(refused),
-        Action::Fly(flight(TokenRequestReason::Refused))
+        Action::Fly(Start::example(TokenRequestReason::Refused))
     );
     for _ in 0..50 {
         assert_eq!(desk.refuse(refused), Action::Wait);
@@ -25,7 +25,7 @@ fn g07_a_refusal_within_the_floor_waits_for_the_floor() {
     desk.pass(millis(300));
     let start = Start {
         after: millis(700),
-        ..flight(TokenRequestReason::Refused)
+        ..Start::example(TokenRequestReason::Refused)
     };
     assert_eq!(desk.refuse_newest(), Action::Fly(start));
 }
@@ -63,7 +63,7 @@ fn g08_the_refusal_of_an_expired_token_proves_nothing() {
     desk.pass_secs(3540);
     assert_eq!(
         desk.refuse_newest(),
-        Action::Fly(flight(TokenRequestReason::Needed))
+        Action::Fly(Start::example(TokenRequestReason::Needed))
     );
 }
 

@@ -22,7 +22,7 @@ fn rejected(secret: &str) -> Desk {
 fn look(secret: &str) -> Action {
     Action::Fly(Start {
         unless: Some(credentials(secret)),
-        ..flight(TokenRequestReason::Needed)
+        ..Start::example(TokenRequestReason::Needed)
     })
 }
 
@@ -73,7 +73,7 @@ fn g06_unchanged_credentials_keep_everything_as_it_was() {
     desk.pass_secs(260);
     assert_eq!(
         desk.demand(),
-        Action::Fly(flight(TokenRequestReason::Needed)),
+        Action::Fly(Start::example(TokenRequestReason::Needed)),
         "a slot is left"
     );
 }
@@ -87,7 +87,7 @@ fn g06_the_same_credentials_are_sent_again_after_the_probe_interval() {
     desk.pass(millis(1));
     assert_eq!(
         desk.demand(),
-        Action::Fly(flight(TokenRequestReason::Needed))
+        Action::Fly(Start::example(TokenRequestReason::Needed))
     );
     reject(&mut desk, credentials("fake-secret-1"));
     assert_eq!(desk.state.next_try(desk.now), secs(300));
@@ -142,7 +142,7 @@ fn g06_the_operator_may_have_the_credentials_tried_at_once() {
     desk.state.clear_rejection();
     assert_eq!(
         desk.demand(),
-        Action::Fly(flight(TokenRequestReason::Needed))
+        Action::Fly(Start::example(TokenRequestReason::Needed))
     );
     // Any other back-off stays.
     let mut desk = Desk::new();

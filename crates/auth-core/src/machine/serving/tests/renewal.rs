@@ -5,7 +5,7 @@ fn g03_one_token_request_serves_all_waiting_callers() {
     let mut desk = Desk::new();
     assert_eq!(
         desk.demand(),
-        Action::Fly(flight(TokenRequestReason::Needed))
+        Action::Fly(Start::example(TokenRequestReason::Needed))
     );
     for _ in 0..100 {
         assert_eq!(desk.demand(), Action::Wait);
@@ -24,7 +24,7 @@ fn g02_one_renewal_runs_while_the_cached_token_serves() {
     desk.pass_secs(1);
     let ahead = Start {
         beyond: secs(660),
-        ..flight(TokenRequestReason::Ahead)
+        ..Start::example(TokenRequestReason::Ahead)
     };
     assert_eq!(desk.demand(), Action::ServeAndFly(ahead));
     for _ in 0..100 {
@@ -114,7 +114,7 @@ fn g04_retry_after_wins_and_callers_hear_of_it_when_the_token_has_ended() {
     desk.pass_secs(40);
     assert_eq!(
         desk.demand(),
-        Action::Fly(flight(TokenRequestReason::Needed))
+        Action::Fly(Start::example(TokenRequestReason::Needed))
     );
 }
 
@@ -139,7 +139,7 @@ fn g04_caller_that_joined_a_shortened_renewal_asks_again() {
         assert_eq!(action, Action::Retry);
         assert_eq!(
             next,
-            Action::Fly(flight(TokenRequestReason::Needed)),
+            Action::Fly(Start::example(TokenRequestReason::Needed)),
             "at once"
         );
     }
@@ -158,7 +158,7 @@ fn prolonging_waits_for_one_renewal_and_keeps_the_floor() {
     desk.pass(millis(1));
     let ahead = Start {
         beyond: secs(3539),
-        ..flight(TokenRequestReason::Ahead)
+        ..Start::example(TokenRequestReason::Ahead)
     };
     assert_eq!(desk.prolong(), Action::Fly(ahead));
     assert_eq!(desk.prolong(), Action::Wait);
@@ -175,7 +175,7 @@ fn g03_abandoned_flight_is_followed_by_another_after_the_interval() {
     desk.pass(millis(400));
     let next = Start {
         after: millis(600),
-        ..flight(TokenRequestReason::Needed)
+        ..Start::example(TokenRequestReason::Needed)
     };
     assert_eq!(desk.demand(), Action::Fly(next));
     assert_eq!(desk.demand(), Action::Wait);

@@ -167,7 +167,7 @@ fn missing_facts_are_written_by_a_separate_flight_when_it_is_time() {
     desk.pass_secs(5);
     let start = Start {
         settles: true,
-        ..flight(TokenRequestReason::Ahead)
+        ..Start::example(TokenRequestReason::Ahead)
     };
     assert_eq!(desk.demand(), Action::ServeAndSettle(start));
     assert_eq!(desk.demand(), Action::Serve, "once");

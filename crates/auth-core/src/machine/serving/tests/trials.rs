@@ -34,7 +34,7 @@ fn g07_new_token_is_sent_again_after_one_two_and_four_seconds() {
     assert!(!desk.state.is_young(desk.now));
     assert_eq!(
         desk.refuse_newest(),
-        Action::Fly(flight(TokenRequestReason::Refused))
+        Action::Fly(Start::example(TokenRequestReason::Refused))
     );
 }
 
@@ -161,7 +161,7 @@ fn g07_the_previous_token_is_not_used_after_its_end() {
     assert_eq!(desk.demand(), Action::Serve);
     assert_eq!(
         desk.refuse_newest(),
-        Action::Fly(flight(TokenRequestReason::Refused))
+        Action::Fly(Start::example(TokenRequestReason::Refused))
     );
 }
 
