@@ -103,7 +103,8 @@ impl Target {
         }
         if let Some(password) = &self.password {
             let unread = |error: Error| {
-                store("connect", "the password could not be read").with_source(error)
+                let problem = format!("the password could not be read: {error}");
+                store("connect", &problem).with_source(error)
             };
             let password = password.read().await.map_err(unread)?;
             settings = settings.set_password(password.expose());
