@@ -19,6 +19,7 @@ struct LiveArguments {
     /// The token endpoint. `http` only for 127.0.0.1 and [::1].
     #[arg(long, value_name = "URL", requires_all = ["client_id", "api_url"])]
     token_url: Option<String>,
+    /// The client identifier.
     #[arg(long, value_name = "ID", requires_all = ["token_url", "api_url"])]
     client_id: Option<String>,
     /// The client secret. Default: the environment variable QUICKSTART_CLIENT_SECRET, which keeps
