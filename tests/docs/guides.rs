@@ -41,6 +41,19 @@ fn each_crate_leads_to_the_index() {
     assert!(read("README.md").contains(INDEX));
 }
 
+/// Until the crates are published, the index page's addresses do not exist.
+#[test]
+fn the_readme_lists_the_file_of_each_guide() {
+    let readme = read("README.md");
+    for name in crates() {
+        for address in guides(&name) {
+            let stem = address.trim_end_matches('/').rsplit('/').next().unwrap();
+            let file = format!("](crates/{name}/src/_documentation/{stem}.md)");
+            assert!(readme.contains(&file), "README.md has no link {file}");
+        }
+    }
+}
+
 /// Each guide that this page lists begins with whom it is for; the others are lists of facts.
 #[test]
 fn a_guide_says_first_whom_it_is_for() {
