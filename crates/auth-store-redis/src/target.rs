@@ -133,6 +133,12 @@ impl Servers {
             Self::Cluster(addresses) | Self::Sentinels(addresses, _) => addresses,
         }
     }
+
+    /// The hosts and ports that the program named.
+    pub(crate) fn names(&self) -> String {
+        let names = self.addresses().iter().map(|it| format!("{it:?}"));
+        names.collect::<Vec<_>>().join(", ")
+    }
 }
 
 impl fmt::Debug for Servers {
