@@ -135,7 +135,10 @@ fn s09_a_missing_token_type_needs_a_rule() {
         r#"{"access_token":"fake-token"}"#,
         r#"{"access_token":"f","token_type":null}"#,
     ] {
-        protocol(read(body), "`token_type` is missing; if the vendor omits it, set");
+        protocol(
+            read(body),
+            "`token_type` is missing; if the vendor omits it, set",
+        );
         assert!(read_with(&ReplyRules::new().allow_missing_token_type(), 200, body).is_ok());
     }
 }
@@ -599,7 +602,10 @@ fn a_reply_may_be_wrapped_and_in_camel_case() {
     let twice = format!(r#"{{{members},"data":{{{members}}}}}"#);
     protocol(read_with(&rules, 200, twice), "a member that occurs twice");
     let deep = format!(r#"{{"data":{{"data":{{{members}}}}}}}"#);
-    protocol(read_with(&rules, 200, deep), "has no valid `access_token`; if the vendor");
+    protocol(
+        read_with(&rules, 200, deep),
+        "has no valid `access_token`; if the vendor",
+    );
     // A wrapper that is not an object is an ordinary member.
     let text = with(r#","data":"x""#);
     assert!(read_with(&rules, 200, text).is_ok());

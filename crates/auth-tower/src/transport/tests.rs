@@ -628,6 +628,16 @@ mod hyper_client {
         assert_eq!(error.unwrap_err().outcome(), TokenRequestOutcome::Unknown);
     }
 
+    #[tokio::test]
+    async fn a_server_that_wants_a_client_certificate_is_told_by_its_alert() {
+        let alert = io::Error::other("received fatal alert: CertificateRequired");
+        let service = Probe::new(Err(Box::new(Cause(Box::new(alert)))));
+        let error = ServiceTransport::new(service).send(request(), 10).await;
+        let message = "token endpoint auth.example: the server requires a client certificate; set \
+                       one on the HTTP client, for example with reqwest's `identity`";
+        assert_failed(&error.unwrap_err(), TokenRequestOutcome::NotSent, message);
+    }
+
     /// Loopback has no address that drops packets, but it has ports without a listener.
     #[tokio::test]
     async fn all_addresses_of_a_name_are_tried() {
