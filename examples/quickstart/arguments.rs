@@ -26,7 +26,7 @@ struct LiveArguments {
     /// the secret out of the list of processes.
     #[arg(long, value_name = "SECRET", requires_all = ["token_url", "client_id", "api_url"])]
     client_secret: Option<String>,
-    /// The URL to send GET requests to.
+    /// The URL to send GET requests to. An `http` URL sends the token unencrypted.
     #[arg(long, value_name = "URL", requires_all = ["token_url", "client_id"])]
     api_url: Option<String>,
     /// The scope to request. Default: none.
