@@ -9,7 +9,7 @@ use super::codec::{Reader, Writer};
 use crate::{
     Error, ErrorKind, Key, RejectedPart, Secret, TokenRequestOutcome,
     machine::{
-        backoff::Failure,
+        backoff::{Failure, Row},
         prints::{Print, Prints},
     },
 };
@@ -29,8 +29,8 @@ pub(crate) struct Record {
     pub(crate) pause: Option<Pause>,
     /// The time since token requests began to fail.
     pub(crate) failing_for: Option<Duration>,
-    /// The number of token requests that have failed since.
-    pub(crate) failures: u32,
+    /// The last failures of all processes, if they are of one kind.
+    pub(crate) row: Option<Row>,
     /// The processes whose token requests failed since.
     pub(crate) failed_by: Prints,
     /// The refusal back-off of all processes.
@@ -111,7 +111,7 @@ pub(crate) struct SharedRefusals {
 }
 
 /// Identifies the layout. Bytes that begin with other text are of an unknown layout.
-const MAGIC: &[u8] = b"auth-core record 4\n";
+const MAGIC: &[u8] = b"auth-core record 5\n";
 
 impl Record {
     /// Returns the record as it is after `age`.
@@ -128,7 +128,7 @@ impl Record {
         self.failing_for = self.failing_for.map(|time| time.saturating_add(age));
         if over {
             self.failing_for = None;
-            self.failures = 0;
+            self.row = None;
             self.failed_by = Prints::default();
         }
         if let Some(pause) = &mut self.pause {
@@ -175,7 +175,7 @@ impl Record {
             spent,
             pause,
             failing_for,
-            failures,
+            row,
             failed_by,
             refusals,
             claim,
@@ -209,7 +209,10 @@ impl Record {
             to.option(pause.status, |to, status| to.number(status.as_u16().into()));
         });
         to.option(*failing_for, Writer::time);
-        to.number((*failures).into());
+        to.option(*row, |to, row| {
+            to.text(name(&FAILURES, row.failure));
+            to.number(row.times.into());
+        });
         prints(&mut to, failed_by);
         to.option(*refusals, |to, refusals| {
             to.number(refusals.row.into());
@@ -262,7 +265,12 @@ impl Record {
                 })
             })?,
             failing_for: from.option(Reader::time)?,
-            failures: small(&mut from)?,
+            row: from.option(|from| {
+                Some(Row {
+                    failure: named(&FAILURES, from.text()?)?,
+                    times: small(from)?,
+                })
+            })?,
             failed_by: read_prints(&mut from)?,
             refusals: from.option(|from| {
                 Some(SharedRefusals {
@@ -422,6 +430,25 @@ const PARTS: [(RejectedPart, &str); 5] = [
     (RejectedPart::RefreshToken, "refresh token"),
     (RejectedPart::Scope, "scope"),
     (RejectedPart::Request, "request"),
+];
+
+/// The failures that processes share.
+const FAILURES: [(Failure, &str); 9] = [
+    (Failure::Unknown, "unknown"),
+    (Failure::NotUnderstood, "not understood"),
+    (Failure::Wordless, "wordless"),
+    (Failure::Throttled, "throttled"),
+    (Failure::Quota, "quota"),
+    (Failure::Rejected(RejectedPart::Credentials), "credentials"),
+    (
+        Failure::Rejected(RejectedPart::SecondFactor),
+        "second factor",
+    ),
+    (
+        Failure::Rejected(RejectedPart::RefreshToken),
+        "refresh token",
+    ),
+    (Failure::Rejected(RejectedPart::Request), "request"),
 ];
 
 fn name<T: Copy + PartialEq>(names: &[(T, &'static str)], value: T) -> &'static str {
