@@ -183,7 +183,7 @@ pub(crate) fn of_refusals(policy: &RefreshPolicy, times: u32) -> Duration {
 /// The number of equal failures in a row from which the long back-off applies.
 const ENOUGH: u32 = 2;
 /// The longest back-off after logins with unknown outcome.
-const LONGEST_UNKNOWN: Duration = Duration::from_secs(3600);
+pub(super) const LONGEST_UNKNOWN: Duration = Duration::from_secs(3600);
 
 #[cfg(test)]
 mod tests;

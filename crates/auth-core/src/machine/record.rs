@@ -9,7 +9,7 @@ use super::codec::{Reader, Writer};
 use crate::{
     Error, ErrorKind, Key, RejectedPart, Secret, TokenRequestOutcome,
     machine::{
-        backoff::{Failure, Row},
+        backoff::{Failure, LONGEST_UNKNOWN, Row},
         prints::{Print, Prints},
     },
 };
@@ -120,16 +120,17 @@ impl Record {
             token.left = token.left.saturating_sub(age);
         }
         self.token = self.token.filter(|token| !token.left.is_zero());
-        let over = self
+        let pause = self
             .pause
             .as_ref()
-            .map_or(LATER, |pause| pause.left + LATER)
-            < age;
+            .map_or(Duration::ZERO, |pause| pause.left);
         self.failing_for = self.failing_for.map(|time| time.saturating_add(age));
-        if over {
+        if pause + LATER < age {
             self.failing_for = None;
-            self.row = None;
             self.failed_by = Prints::default();
+        }
+        if pause + ROW_LIVES < age {
+            self.row = None;
         }
         if let Some(pause) = &mut self.pause {
             pause.left = pause.left.saturating_sub(age);
@@ -154,7 +155,7 @@ impl Record {
     /// Returns how long any part of the record is worth keeping.
     pub(crate) fn time_to_live(&self) -> Duration {
         let token = self.token.as_ref().map(|token| token.left);
-        let pause = self.pause.as_ref().map(|pause| pause.left + LATER);
+        let pause = self.pause.as_ref().map(|pause| pause.left + ROW_LIVES);
         let person = self.refresh.is_some() || !self.spent.is_empty();
         let person = person.then_some(REFRESH_LIVES);
         let refused = (!self.refused.is_empty()).then_some(REFUSED_LIVES);
@@ -463,9 +464,12 @@ fn named<T: Copy>(names: &[(T, &'static str)], name: &str) -> Option<T> {
 
 /// The longest granted scope that is stored, in bytes.
 const LONGEST_SCOPE: usize = 4096;
-/// The record keeps the content of a pause for this time after its end, because it determines the
-/// length of the next pause.
+/// The record keeps for how long and in which processes token requests fail for this time after the
+/// end of a pause, because that determines the length of the next pause.
 const LATER: Duration = Duration::from_secs(120);
+/// The record keeps the last failures for this time after the end of a pause: as long as the longest
+/// back-off, so that logins with an unknown outcome stay rare where a program asks seldom.
+const ROW_LIVES: Duration = LONGEST_UNKNOWN;
 /// The time from one use to the next. Vendors accept refresh tokens for days or months.
 pub(super) const REFRESH_LIVES: Duration = Duration::from_secs(400 * 24 * 3600);
 /// Longer than most tokens live.

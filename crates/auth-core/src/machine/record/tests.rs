@@ -326,7 +326,7 @@ fn failures_that_processes_share_have_a_name() {
 }
 
 #[test]
-fn failures_are_forgotten_two_minutes_after_the_pause() {
+fn an_outage_is_forgotten_two_minutes_after_the_pause_and_a_row_of_failures_after_an_hour() {
     let pause = Pause::new(
         1,
         "a",
@@ -351,9 +351,18 @@ fn failures_are_forgotten_two_minutes_after_the_pause() {
         let then = record.clone().aged(MILLIS(last));
         assert_eq!(then.failing_for, Some(MILLIS(1_000 + last)));
         assert_eq!((then.row, then.failed_by), (row, failed_by));
-        for later in [1, 1_000_000] {
-            let over = record.clone().aged(MILLIS(last + later));
-            assert_eq!(over, Record::default(), "{later}");
+        let later = record.clone().aged(MILLIS(last + 1));
+        let kept = Record {
+            row,
+            ..Record::default()
+        };
+        assert_eq!(later, kept);
+        // An hour after the pause.
+        let last = last - 120_000 + 3_600_000;
+        assert_eq!(record.clone().aged(MILLIS(last)), kept);
+        assert_eq!(record.clone().aged(MILLIS(last + 1)), Record::default());
+        if record.pause.is_some() {
+            assert_eq!(record.time_to_live(), MILLIS(last));
         }
     }
 }
