@@ -165,7 +165,8 @@ const LOWEST: f64 = 95.0;
 ///
 /// Arguments: names of groups (default: all), then options: `--file PATH` (may be repeated; each
 /// applies to the group of the file), `--shard K/N` (of N parts the one with the number K, from
-/// 0), `--fresh` (forget what earlier runs found), `--score` (run nothing, print what is known).
+/// 0), `--stages N` (only the first N stages of each group), `--fresh` (forget what earlier runs
+/// found), `--score` (run nothing, print what is known).
 ///
 /// cargo-mutants lists the changes. One build contains all of them, and the environment chooses one
 /// for each run of the tests. A change that needs a separate build, as that of a constant, gets one.
@@ -186,7 +187,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
             continue;
         }
         let (ledger, all) = group.test(&options, &tree)?;
-        let last = group.stages.len() - 1;
+        let last = options.stages_of(group).len() - 1;
         let names = |wanted: &dyn Fn(Verdict) -> bool| -> Vec<String> {
             let mutants = all.iter();
             mutants
@@ -194,7 +195,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
                 .map(|mutant| without_place(&mutant.name))
                 .collect()
         };
-        let missed = names(&|verdict| verdict == Verdict::Missed(last));
+        let missed = names(&|verdict| matches!(verdict, Verdict::Missed(stage) if stage >= last));
         let caught = names(&|verdict| matches!(verdict, Verdict::Caught | Verdict::TimedOut));
         let unlisted = survivors.unlisted(&missed);
 
@@ -274,7 +275,7 @@ impl Group {
             // 0 stands for the unchanged code.
             .map(|(index, mutant)| (index + 1, mutant))
             .collect();
-        let stages = 0..self.stages.len();
+        let stages = 0..options.stages_of(self).len();
         wanted.retain(|(_, it)| stages.clone().any(|stage| ledger.needs(&it.name, stage)));
         let mut alone = Vec::new();
         for (number, mutant) in std::mem::take(&mut wanted) {
@@ -285,12 +286,16 @@ impl Group {
                 alone.push(mutant);
             }
         }
-        let runs = self.stages.iter().enumerate().map(|(number, stage)| Run {
-            group: self,
-            tree,
-            stage,
-            number,
-        });
+        let runs = options
+            .stages_of(self)
+            .iter()
+            .enumerate()
+            .map(|(number, stage)| Run {
+                group: self,
+                tree,
+                stage,
+                number,
+            });
         runs.clone()
             .try_for_each(|run| run.together(&mut wanted, &mut ledger))?;
         // Last, because their builds share little with the others.

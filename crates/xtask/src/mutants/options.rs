@@ -1,4 +1,4 @@
-use super::{GROUPS, Group};
+use super::{GROUPS, Group, Stage};
 use crate::Result;
 
 /// What a run is limited to.
@@ -6,6 +6,7 @@ pub(super) struct Options {
     groups: Vec<String>,
     files: Vec<String>,
     shard: Option<(usize, usize)>,
+    stages: usize,
     pub(super) fresh: bool,
     pub(super) only_score: bool,
 }
@@ -16,6 +17,7 @@ impl Options {
             groups: Vec::new(),
             files: Vec::new(),
             shard: None,
+            stages: usize::MAX,
             fresh: false,
             only_score: false,
         };
@@ -29,6 +31,7 @@ impl Options {
                 "--" => {}
                 "--file" => options.files.push(value()?.to_owned()),
                 "--shard" => options.shard = Some(shard(value()?)?),
+                "--stages" => options.stages = stages(value()?)?,
                 "--fresh" => options.fresh = true,
                 "--score" => options.only_score = true,
                 name if GROUPS.iter().any(|group| group.name == name) => {
@@ -37,7 +40,7 @@ impl Options {
                 other => {
                     let groups = GROUPS.map(|group| group.name).join(", ");
                     return Err(format!(
-                        "unknown argument `{other}`; groups are: {groups}; options are: --file PATH, --shard K/N, --fresh, --score"
+                        "unknown argument `{other}`; groups are: {groups}; options are: --file PATH, --shard K/N, --stages N, --fresh, --score"
                     )
                     .into());
                 }
@@ -58,6 +61,11 @@ impl Options {
         is_named && (self.files.is_empty() || self.files.iter().any(|file| group.has(file)))
     }
 
+    /// Returns the stages of a group that the run has.
+    pub(super) fn stages_of(&self, group: &Group) -> &'static [Stage] {
+        &group.stages[..self.stages.min(group.stages.len())]
+    }
+
     pub(super) fn selects(&self, number: usize, file: &str) -> bool {
         let is_file = self.files.is_empty() || self.files.iter().any(|it| it == file);
         is_file
@@ -74,6 +82,11 @@ fn shard(text: &str) -> Result<(usize, usize)> {
         (part < parts).then_some((part, parts))
     };
     parse().ok_or_else(|| format!("`--shard {text}`: expected K/N, for example 0/8").into())
+}
+
+fn stages(text: &str) -> Result<usize> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| format!("`--stages {text}`: expected a number from 1").into())
 }
 
 #[cfg(test)]
@@ -117,13 +130,31 @@ mod tests {
     }
 
     #[test]
+    fn a_run_may_end_after_the_first_stages() {
+        let count = |arguments: &[&str]| {
+            let options = parse(arguments).unwrap();
+            GROUPS
+                .each_ref()
+                .map(|group| options.stages_of(group).len())
+        };
+        assert_eq!(
+            count(&[]),
+            GROUPS.each_ref().map(|group| group.stages.len())
+        );
+        assert_eq!(count(&["--stages", "1"]), [1, 1, 1, 1]);
+        assert_eq!(count(&["--stages", "3"]), [3, 3, 2, 1]);
+    }
+
+    #[test]
     fn unknown_arguments_are_errors() {
-        let all: [&[&str]; 6] = [
+        let all: [&[&str]; 8] = [
             &["other"],
             &["--file"],
             &["--file", "other.rs"],
             &["--shard", "3"],
             &["--shard", "3/3"],
+            &["--stages", "0"],
+            &["--stages", "all"],
             &["--jobs", "2"],
         ];
         for arguments in all {
