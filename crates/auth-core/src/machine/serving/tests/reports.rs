@@ -207,7 +207,7 @@ fn g05_a_failure_that_is_told_again_is_no_further_failure() {
         failure: Failure::Unknown,
         times: 1,
     });
-    for row in [one, one, None, one] {
+    for row in [one, one, None, None] {
         assert!(flies(desk.demand()));
         desk.step(Event::Failed(Failed {
             retry_after: Some(secs(2)),
