@@ -24,8 +24,8 @@ pub enum ErrorKind {
     Refused,
     /// The token may not be sent to this destination.
     Origin,
-    /// The token store failed. Requests continue without the store, so this kind is seen in logs
-    /// only.
+    /// The token store failed. Requests continue without the store, so this kind is seen in logs,
+    /// and in errors about a refresh token, which is not sent or not kept without the store.
     Store,
     /// The token request ended without a result, by a panic or because its runtime shut down.
     Closed,

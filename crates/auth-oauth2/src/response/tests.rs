@@ -137,7 +137,10 @@ fn s09_a_missing_token_type_needs_a_rule() {
         r#"{"access_token":"fake-token"}"#,
         r#"{"access_token":"f","token_type":null}"#,
     ] {
-        protocol(read(body), "`token_type` is missing");
+        protocol(
+            read(body),
+            "`token_type` is missing; if the vendor omits it, set",
+        );
         assert!(read_with(&ReplyRules::new().allow_missing_token_type(), 200, body).is_ok());
     }
 }

@@ -244,8 +244,7 @@ impl Page<'_> {
              | a task whose request waits for a token | {} |\n\
              | a task that only waits | {} |\n\n\
              A service with many users needs one key for each user; `shards(1)` is the right \
-             setting there. 100,000 waiting requests are woken in {} ms: {} times as long as 100,000 \
-             tasks that do nothing.\n",
+             setting there.{}\n",
             number(self.key_bytes()?),
             number(self.value(MEMORY, "a key, shards(1): bytes")?),
             number(self.value(MEMORY, "a key, shards(8): bytes")?),
@@ -259,14 +258,26 @@ impl Page<'_> {
             )?),
             number(self.value(MEMORY, "a task that waits for a token: bytes")?),
             number(self.value(MEMORY, "a task that waits to be woken: bytes")?),
-            fixed(self.value(STAMPEDE, WAKING)?, 0),
-            number(self.value(
-                STAMPEDE,
-                "waking 100000 waiters, of waking bare tasks, median"
-            )?),
+            self.waking()?,
         );
         self.add(&text);
         Ok(())
+    }
+
+    /// Empty if the machine was too busy to measure it.
+    fn waking(&self) -> Result<String> {
+        let time = self.value(STAMPEDE, WAKING)?;
+        let ratio = "waking 100000 waiters, of waking bare tasks, median";
+        let ratio = self.value(STAMPEDE, ratio)?;
+        if time.is_nan() || ratio.is_nan() {
+            return Ok(String::new());
+        }
+        Ok(format!(
+            " 100,000 waiting requests are woken in {} ms: {} times as long as 100,000 tasks that \
+             do nothing.",
+            fixed(time, 0),
+            number(ratio),
+        ))
     }
 
     fn build(&mut self) -> Result {

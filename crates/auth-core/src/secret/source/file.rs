@@ -80,11 +80,12 @@ impl SecretSource for SecretFile {
 fn read(path: &Path) -> Result<Secret, Error> {
     let shown = path.display();
     let bad = |problem: &str| Error::config("secret_file", format_args!("`{shown}` {problem}"));
-    let unavailable = |problem| {
+    let unavailable = |problem: &str| {
         let message = format!("secret file `{shown}` {problem}");
         Error::new(ErrorKind::Unavailable, message)
     };
-    let failed = |error: io::Error| unavailable("cannot be read").with_source(error);
+    let failed =
+        |error: io::Error| unavailable(&format!("cannot be read: {error}")).with_source(error);
     // Checked before the file is opened, because opening a pipe waits for a writer.
     if !fs::metadata(path).map_err(failed)?.is_file() {
         return Err(bad(
@@ -186,6 +187,15 @@ mod tests {
         let only = Temporary::new("only-a-mark", "\u{feff}\n");
         let error = only.read().await.unwrap_err();
         assert!(error.to_string().contains("is empty"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_error_names_path_and_cause() {
+        let path = env::temp_dir().join("auth-core-no-such-file");
+        let error = SecretFile::new(&path).read().await.unwrap_err();
+        let (cause, path) = (fs::metadata(&path).unwrap_err(), path.display());
+        let told = format!("secret file `{path}` cannot be read: {cause}");
+        assert_eq!(error.to_string(), told);
     }
 
     #[tokio::test]

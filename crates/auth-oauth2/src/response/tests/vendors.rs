@@ -208,7 +208,10 @@ fn a_reply_may_be_wrapped_and_in_camel_case() {
     let twice = format!(r#"{{{members},"data":{{{members}}}}}"#);
     protocol(read_with(&rules, 200, twice), "a member that occurs twice");
     let deep = format!(r#"{{"data":{{"data":{{{members}}}}}}}"#);
-    protocol(read_with(&rules, 200, deep), "has no valid");
+    protocol(
+        read_with(&rules, 200, deep),
+        "has no valid `access_token`; if the vendor",
+    );
     // A wrapper that is not an object is an ordinary member.
     let text = with(r#","data":"x""#);
     assert!(read_with(&rules, 200, text).is_ok());

@@ -213,6 +213,16 @@ async fn a_request_that_was_not_written_is_not_sent() {
 }
 
 #[tokio::test]
+async fn a_server_that_wants_a_client_certificate_is_told_by_its_alert() {
+    let alert = io::Error::other("received fatal alert: CertificateRequired");
+    let service = Probe::new(Err(Box::new(Cause(Box::new(alert)))));
+    let error = ServiceTransport::new(service).send(request(), 10).await;
+    let message = "token endpoint auth.example: the server requires a client certificate; set \
+                   one on the HTTP client, for example with reqwest's `identity`";
+    assert_failed(&error.unwrap_err(), TokenRequestOutcome::NotSent, message);
+}
+
+#[tokio::test]
 async fn a_refused_connection_is_recognized_without_hypers_types() {
     let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
     let service = Probe::new(Err(Box::new(Cause(Box::new(refused)))));

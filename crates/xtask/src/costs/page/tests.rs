@@ -93,7 +93,7 @@ fn a_busy_machine_leaves_no_number() {
         &line(STAMPEDE, WAKING, "null"),
     );
     let page = page(&Figures::parse(&json).unwrap(), &conditions()).unwrap();
-    assert!(page.contains("are woken in (not measured) ms"));
+    assert!(!page.contains("are woken in"));
     assert!(!page.contains("NaN"));
 }
 
