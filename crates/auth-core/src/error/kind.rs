@@ -1,10 +1,10 @@
 //! What a person or a program can do about an error.
 
-/// The kind of an [`Error`], which says what a person or a program can do.
+/// The kind of an [`Error`](crate::Error), which says what a person or a program can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A setting is wrong: correct the field that [`Error::field`] names.
+    /// A setting is wrong: correct the field that [`Error::field`](crate::Error::field) names.
     Config,
     /// The vendor rejected the credentials or the request permanently: a person must act.
     Rejected,
@@ -12,9 +12,11 @@ pub enum ErrorKind {
     Unavailable,
     /// The token request did not end within its deadline: the next one follows after a back-off.
     TimedOut,
-    /// The vendor asked for a pause; [`Error::retry_after`] says how long.
+    /// The vendor asked for a pause; [`Error::retry_after`](crate::Error::retry_after) says how
+    /// long.
     Throttled,
-    /// The vendor's token quota is used up; [`Error::retry_after`] says when the next slot is free.
+    /// The vendor's token quota is used up; [`Error::retry_after`](crate::Error::retry_after) says
+    /// when the next slot is free.
     Quota,
     /// The vendor's reply does not have the documented form, so no token could be read from it.
     Protocol,

@@ -3,7 +3,7 @@
 /// How far a failed token request got. Determines what the failure proves, and for which processes.
 ///
 /// The transport and the [`TokenSource`](crate::TokenSource) set the outcome by
-/// [`Error::with_outcome`].
+/// [`Error::with_outcome`](crate::Error::with_outcome).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenRequestOutcome {
@@ -19,7 +19,8 @@ pub enum TokenRequestOutcome {
     /// about the credentials.
     NotUnderstood,
     /// The authorization server answered with an OAuth error (RFC 6749 section 5.2), a bare 401 or
-    /// a vendor-specific error. [`Error::rejected_part`] says what was rejected.
+    /// a vendor-specific error. [`Error::rejected_part`](crate::Error::rejected_part) says what was
+    /// rejected.
     Rejected,
     /// The authorization server asked for fewer requests: 429, 503 with `Retry-After`, or a
     /// vendor-specific quota error. A refresh token was not used.
