@@ -7,14 +7,21 @@ fn check(origins: &Origins, uri: &str) -> Destination {
 /// Requests to the API and to another host alternate: each must cost a comparison only.
 #[test]
 fn a_request_to_the_first_origin_does_not_displace_the_remembered_destination() {
-    const OTHER: &str = "https://elsewhere.example/v1";
-    for own in ["https://api.example.com", "http://payments:8080"] {
+    for (own, other) in [
+        ("https://api.example.com", "https://elsewhere.example/v1"),
+        ("https://api.example.com", "http://elsewhere.example/v1"),
+        ("http://payments:8080", "https://elsewhere.example/v1"),
+        ("http://payments:8080", "http://elsewhere.example/v1"),
+    ] {
         let origins = Origins::danger_allow_http([own]).unwrap();
-        origins.remember_other(&OTHER.parse().unwrap(), "other_origin", "elsewhere.example");
-        let other = check(&origins, OTHER);
-        assert!(matches!(other, Destination::SameOtherOrigin(_)), "{own}");
+        origins.remember_other(&other.parse().unwrap(), "other_origin", "elsewhere.example");
+        let first = check(&origins, other);
+        assert!(
+            matches!(first, Destination::SameOtherOrigin(_)),
+            "{own} {other}"
+        );
         assert_eq!(check(&origins, own), Destination::Permitted);
-        assert_eq!(check(&origins, OTHER), other, "{own}");
+        assert_eq!(check(&origins, other), first, "{own} {other}");
     }
 }
 

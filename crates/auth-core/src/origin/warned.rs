@@ -101,6 +101,14 @@ mod tests {
             hosts.push("ab".repeat(length));
             hosts.push(format!("x{}", "\0".repeat(length)));
         }
+        // One bit of a whole word differs.
+        for place in 0..8 {
+            for bit in 0..7 {
+                let mut host = *b"host-001.example";
+                host[place] ^= 1 << bit;
+                hosts.push(String::from_utf8_lossy(&host).into_owned());
+            }
+        }
         let hosts: HashSet<_> = hosts.into_iter().collect();
         let causes = ["", "a", "other_origin", "other_host"];
         let pairs = causes.iter().flat_map(|cause| {
