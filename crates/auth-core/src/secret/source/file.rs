@@ -1,6 +1,6 @@
 use std::{
     fs::{self, File},
-    io::{self, Read as _},
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -114,7 +114,7 @@ fn read(path: &Path) -> Result<Secret, Error> {
 }
 
 /// Reads until the end of the file or until the buffer is full.
-fn fill(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
+fn fill(file: &mut impl Read, bytes: &mut [u8]) -> io::Result<usize> {
     let mut len = 0;
     while let Some(rest) = bytes.get_mut(len..).filter(|rest| !rest.is_empty()) {
         match file.read(rest) {
@@ -137,6 +137,16 @@ mod tests {
     use std::{env, process};
 
     use super::*;
+
+    /// A file whose reads have these results, the last one first.
+    struct Reads(Vec<io::Result<&'static str>>);
+
+    impl Read for Reads {
+        fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+            let mut text = self.0.pop().unwrap_or(Ok(""))?.as_bytes();
+            text.read(bytes)
+        }
+    }
 
     /// A file that is deleted with its test.
     struct Temporary(PathBuf);
@@ -233,5 +243,23 @@ mod tests {
         }
         let whole = Temporary::new("whole", vec![b'x'; MAX]);
         assert_eq!(whole.read().await.unwrap().expose().len(), MAX);
+    }
+
+    #[test]
+    fn an_interrupted_read_goes_on() {
+        let interrupted = || Err(io::ErrorKind::Interrupted.into());
+        let reads = vec![interrupted(), Ok("-secret"), interrupted(), Ok("fake")];
+        let mut bytes = [0; 16];
+        let len = fill(&mut Reads(reads), &mut bytes).unwrap();
+        assert_eq!(&bytes[..len], b"fake-secret");
+    }
+
+    #[test]
+    fn g18_a_read_that_fails_leaves_no_part_of_the_secret() {
+        let failed = Err(io::ErrorKind::PermissionDenied.into());
+        let mut bytes = [0; 16];
+        let error = fill(&mut Reads(vec![failed, Ok("fake")]), &mut bytes).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(bytes, [0; 16]);
     }
 }
