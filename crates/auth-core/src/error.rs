@@ -539,6 +539,15 @@ mod tests {
         assert_eq!(error.named("x").to_string(), "x: no answer");
     }
 
+    /// Another process that reads the failure from the store adds its own vendor and time.
+    #[test]
+    fn the_message_for_other_processes_has_no_vendor_and_no_time() {
+        let error = Error::new(ErrorKind::Throttled, "answered 429").named("x");
+        let error = error.with_retry_after(Duration::from_secs(9));
+        assert_eq!(error.to_string(), "x: answered 429; next attempt in 9 s");
+        assert_eq!(error.message(), "answered 429");
+    }
+
     #[test]
     fn vendor_is_named_for_any_beginning_of_the_text() {
         for (vendor, message) in [
