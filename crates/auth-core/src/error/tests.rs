@@ -33,6 +33,69 @@ fn an_error_that_a_person_must_end_is_not_transient() {
 }
 
 #[test]
+fn the_kind_says_what_a_failed_token_request_proves() {
+    use TokenRequestOutcome::{NotSent, NotUnderstood, Rejected, Throttled, Unknown};
+
+    for (kind, outcome) in [
+        (ErrorKind::Config, NotSent),
+        (ErrorKind::Origin, NotSent),
+        (ErrorKind::Store, NotSent),
+        (ErrorKind::Rejected, Rejected),
+        (ErrorKind::Throttled, Throttled),
+        (ErrorKind::Quota, Throttled),
+        (ErrorKind::Protocol, NotUnderstood),
+        (ErrorKind::Unavailable, Unknown),
+        (ErrorKind::TimedOut, Unknown),
+        (ErrorKind::Refused, Unknown),
+        (ErrorKind::Closed, Unknown),
+    ] {
+        let error = Error::new(kind, "x");
+        assert_eq!(error.outcome(), outcome, "{kind:?}");
+        let error = error.with_outcome(NotSent);
+        assert_eq!(error.outcome(), NotSent, "{kind:?}");
+    }
+}
+
+/// Only rejected credentials stop token requests until the credentials change.
+#[test]
+fn the_code_and_the_status_say_which_part_was_rejected() {
+    let unauthorized = Some(StatusCode::UNAUTHORIZED);
+    let bad_request = Some(StatusCode::BAD_REQUEST);
+    for (code, status, part) in [
+        (
+            Some("invalid_client"),
+            unauthorized,
+            RejectedPart::Credentials,
+        ),
+        (
+            Some("invalid_client"),
+            bad_request,
+            RejectedPart::Credentials,
+        ),
+        (Some("invalid_client"), None, RejectedPart::Credentials),
+        (None, unauthorized, RejectedPart::Credentials),
+        (Some("invalid_scope"), unauthorized, RejectedPart::Request),
+        (Some("invalid_scope"), bad_request, RejectedPart::Request),
+        (None, bad_request, RejectedPart::Request),
+        (None, None, RejectedPart::Request),
+    ] {
+        let with = |kind| {
+            let mut error = Error::new(kind, "x");
+            if let Some(code) = code {
+                error = error.with_code(code);
+            }
+            match status {
+                Some(status) => error.with_status(status),
+                None => error,
+            }
+        };
+        let told = with(ErrorKind::Rejected).rejected_part();
+        assert_eq!(told, Some(part), "{code:?} {status:?}");
+        assert_eq!(with(ErrorKind::Unavailable).rejected_part(), None);
+    }
+}
+
+#[test]
 fn a_status_says_that_the_vendor_answered() {
     for kind in [ErrorKind::Unavailable, ErrorKind::TimedOut] {
         let error = Error::new(kind, "x");
@@ -56,6 +119,15 @@ fn the_vendor_is_named_once() {
     let error = Error::new(ErrorKind::Unavailable, "no answer").named("x");
     assert_eq!(error.to_string(), "x: no answer");
     assert_eq!(error.named("x").to_string(), "x: no answer");
+}
+
+/// Another process that reads the failure from the store adds its own vendor and time.
+#[test]
+fn the_message_for_other_processes_has_no_vendor_and_no_time() {
+    let error = Error::new(ErrorKind::Throttled, "answered 429").named("x");
+    let error = error.with_retry_after(Duration::from_secs(9));
+    assert_eq!(error.to_string(), "x: answered 429; next attempt in 9 s");
+    assert_eq!(error.message(), "answered 429");
 }
 
 #[test]

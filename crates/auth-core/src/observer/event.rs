@@ -123,22 +123,4 @@ impl Event {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn authenticators_with_equal_names_share_them() {
-        let names = SharedNames::default();
-        let clone = names.clone();
-        let of =
-            |vendor: &str, label: Option<&str>| names.of(vendor.to_owned(), label.map(Arc::from));
-        let first = clone.of(String::from("example"), None);
-        assert!(Arc::ptr_eq(&first, &of("example", None)));
-        for (vendor, label) in [("other", None), ("example", Some("tenant-7"))] {
-            let other = of(vendor, label);
-            assert!(!Arc::ptr_eq(&first, &other));
-            assert_eq!((&*other.vendor, other.label.as_deref()), (vendor, label));
-        }
-        assert!(Arc::ptr_eq(&first, &of("example", None)));
-    }
-}
+mod tests;
