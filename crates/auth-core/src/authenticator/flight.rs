@@ -267,3 +267,6 @@ impl InLine for Flight {
 
 #[cfg(all(test, model = "loom"))]
 mod model;
+
+#[cfg(test)]
+mod tests;

@@ -402,3 +402,6 @@ impl fmt::Debug for SharedState {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+pub(in crate::authenticator) mod tests;

@@ -174,7 +174,13 @@ impl SharedState {
                     .with_outcome(TokenRequestOutcome::Rejected)
                     .with_rejected_part(RejectedPart::Scope))
             }
-            Err(error) if error.rejected_part() == Some(RejectedPart::Request) => {
+            // A token source may tell a rejected scope from another rejected request itself.
+            Err(error)
+                if matches!(
+                    error.rejected_part(),
+                    Some(RejectedPart::Request | RejectedPart::Scope)
+                ) =>
+            {
                 scopes.withdraw(asked, own);
                 Err(error.with_rejected_part(RejectedPart::Scope))
             }
@@ -196,3 +202,6 @@ impl SharedState {
             .named(self.vendor())
     }
 }
+
+#[cfg(test)]
+mod tests;

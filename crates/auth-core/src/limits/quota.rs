@@ -82,7 +82,6 @@ impl Quota {
         let tenth = NonZeroU32::new(self.limit.get() / 10).unwrap_or(NonZeroU32::MIN);
         Self {
             limit: self.share.unwrap_or(tenth).min(self.limit),
-            share: None,
             ..self
         }
     }

@@ -156,3 +156,23 @@ impl fmt::Display for NoWiderScope {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_says_what_to_look_at() {
+        for (cause, text) in [
+            (NoWiderScope::Off, "`wider_scope` is not set"),
+            (NoWiderScope::Unnamed, "did not say which scopes"),
+            (NoWiderScope::AlreadyGranted, "granted these scopes already"),
+            (NoWiderScope::NotPermitted, "`WiderScope` does not permit"),
+            (NoWiderScope::Denied, "authorization server did not grant"),
+            (NoWiderScope::Unknown, "set the scope at the token source"),
+            (NoWiderScope::TooMany, "limits of `WiderScope`"),
+        ] {
+            assert!(cause.to_string().contains(text), "{cause}");
+        }
+    }
+}

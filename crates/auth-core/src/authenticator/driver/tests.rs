@@ -1,6 +1,7 @@
 use std::future::pending;
 
 use super::*;
+use crate::MemoryStore;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -76,4 +77,61 @@ async fn g20_a_time_out_that_fires_half_a_second_late_fires_in_a_process_that_st
 async fn deadline_beyond_the_range_of_instants_never_fires() {
     let reply = in_time(Duration::MAX, reply_after(millis(5000))).await;
     assert_eq!(reply, (Some(7), false));
+}
+
+async fn answer_after(after: Duration) -> Result<u8, Error> {
+    Ok(reply_after(after).await)
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_answers_of_the_store_together_get_the_latency_budget() {
+    let start = Instant::now();
+    let mut budget = Budget::new(millis(50));
+    assert_eq!(budget.ask(answer_after(millis(30))).await.unwrap(), 7);
+    let error = budget.ask(answer_after(millis(30))).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), start.elapsed()),
+        (ErrorKind::Store, millis(50))
+    );
+    assert!(error.to_string().contains("within 50 ms"), "{error}");
+    budget.renew();
+    assert_eq!(budget.ask(answer_after(millis(49))).await.unwrap(), 7);
+}
+
+/// Takes the lease of a key for 10 s.
+async fn take_lease(store: &SharedTokenStore, key: &Key, owner: &str) -> Option<Lease> {
+    let mut budget = Budget::new(millis(50));
+    let taken = Lease::take(store, key, owner.to_owned(), DEADLINE, &mut budget);
+    taken.await.unwrap()
+}
+
+/// Lets all tasks run until they wait, without time passing.
+async fn settled() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_released_however_its_flight_ends() {
+    let store = SharedTokenStore::new(MemoryStore::new());
+    let key = Key::builder("example").build();
+    let lease = take_lease(&store, &key, "first").await.unwrap();
+    assert!(take_lease(&store, &key, "second").await.is_none());
+    drop(lease);
+    settled().await;
+    let lease = take_lease(&store, &key, "second").await.unwrap();
+    lease.give_back(&mut Budget::new(millis(50))).await.unwrap();
+    assert!(take_lease(&store, &key, "third").await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_was_taken_again_stays_taken() {
+    let store = SharedTokenStore::new(MemoryStore::new());
+    let key = Key::builder("example").build();
+    let earlier = take_lease(&store, &key, "first").await.unwrap();
+    let _lease = take_lease(&store, &key, "first").await.unwrap();
+    earlier.forget();
+    settled().await;
+    assert!(take_lease(&store, &key, "second").await.is_none());
 }

@@ -419,3 +419,78 @@ async fn changed_rate_makes_a_separate_limit() {
     );
     assert!(begun.elapsed() >= Duration::from_secs(1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn starts_that_are_not_picked_up_yet_count_in_the_rate() {
+    let mut pace = pace::Pace::new(2);
+    let begun = Instant::now();
+    assert_eq!(pace.due(begun, 0), None);
+    // Both starts of a second are taken by flights that have not been polled since.
+    pace.take(begun);
+    pace.take(begun);
+    let later = begun + Duration::from_secs(2);
+    assert_eq!(pace.due(later, 2), Some(later + Duration::from_millis(500)));
+    assert_eq!(pace.due(later, 1), None);
+}
+
+/// The wait that the error of a flight states.
+async fn stated_wait(limit: &TokenRequestLimit, reason: TokenRequestReason) -> Duration {
+    let turned_away = limit.admit(&*flight(reason)).await;
+    turned_away.err().unwrap().retry_after().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn g05_a_free_permit_is_not_part_of_the_stated_wait() {
+    let limit = TokenRequestLimit::new(2).unwrap().per_second(1).unwrap();
+    let limit = limit.max_wait(Duration::ZERO);
+    let needed = flight(TokenRequestReason::Needed);
+    let held = limit.admit(&*needed).await.unwrap();
+    time::sleep(Duration::from_secs(10)).await;
+    drop(held);
+    // One of two permits is free, and a start is free after a second.
+    let _held = limit.admit(&*needed).await.unwrap();
+    let wait = stated_wait(&limit, TokenRequestReason::Needed).await;
+    assert_eq!(wait, Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn g05_the_stated_wait_includes_a_start_for_each_flight_in_line() {
+    for (others, line) in [(0, 0), (1, 1000), (2, 1900)] {
+        let limit = TokenRequestLimit::new(9).unwrap().per_second(1).unwrap();
+        let limit = limit.max_wait(Duration::from_millis(1900));
+        let needed = flight(TokenRequestReason::Needed);
+        drop(limit.admit(&*needed).await.unwrap());
+        // The start after a second goes to this flight.
+        let next = tokio::spawn({
+            let limit = limit.clone();
+            async move {
+                let needed = flight(TokenRequestReason::Needed);
+                limit.admit(&*needed).await.map(drop)
+            }
+        });
+        settled().await;
+        let late = tokio::spawn({
+            let limit = limit.clone();
+            async move { stated_wait(&limit, TokenRequestReason::Needed).await }
+        });
+        time::sleep(Duration::from_millis(500)).await;
+        let in_line: Vec<_> = (0..others)
+            .map(|_| {
+                let limit = limit.clone();
+                tokio::spawn(async move {
+                    let ahead = flight(TokenRequestReason::Ahead);
+                    limit.admit(&*ahead).await.map(drop)
+                })
+            })
+            .collect();
+        next.await.unwrap().unwrap();
+        // The next start is free 100 ms after the flight gave up.
+        let wait = late.await.unwrap();
+        let expected = Duration::from_millis(100 + line);
+        assert!(
+            wait.abs_diff(expected) < Duration::from_millis(5),
+            "{wait:?}"
+        );
+        in_line.into_iter().for_each(|flight| flight.abort());
+    }
+}

@@ -290,3 +290,16 @@ fn g19_without_a_quota_nothing_is_kept_of_a_token_request() {
     ledger.close(clock(8, 1), None);
     assert!(ledger.is_empty(clock(8, 1)));
 }
+
+#[test]
+fn used_and_allowed_slots_are_counted() {
+    assert_eq!(Ledger::new(None).in_use(clock(8, 0)), None);
+    let mut ledger = ledger(20);
+    assert_eq!(ledger.in_use(clock(8, 0)), Some((0, 20)));
+    token_request(&mut ledger, Slots::All, clock(8, 0), 2);
+    token_request(&mut ledger, Slots::All, clock(8, 30), 1);
+    ledger.take(Slots::All, clock(8, 30)).unwrap();
+    let used = ledger.in_use(clock(8, 30));
+    assert_eq!(used, Some((4, 20)), "one token request is in progress");
+    assert_eq!(ledger.in_use(clock(9, 0)), Some((2, 20)), "two are free");
+}
