@@ -262,7 +262,7 @@ impl MapHealth {
             counts.failing += usize::from(health.is_failing());
             counts.refused += usize::from(health.is_refused());
             counts.renewing += usize::from(health.is_renewing());
-            if health.badness() > 0 && worst > 0 {
+            if health.badness() > 0 {
                 bad.push(health);
                 // Bounds the memory for a large map.
                 if bad.len() >= worst.saturating_mul(2) {
@@ -376,3 +376,6 @@ mod serialize {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

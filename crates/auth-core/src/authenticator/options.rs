@@ -321,6 +321,18 @@ mod tests {
     }
 
     #[test]
+    fn all_authenticators_without_a_policy_share_one() {
+        let unset = || AuthenticatorOptions::new().resolve().policy;
+        assert!(Arc::ptr_eq(&unset(), &unset()));
+    }
+
+    #[test]
+    fn default_number_of_shards_is_the_number_of_threads_up_to_8() {
+        let threads = thread::available_parallelism().unwrap().get();
+        assert_eq!(usize::from(default_shards()), threads.min(8));
+    }
+
+    #[test]
     fn shards_are_kept_between_1_and_64() {
         for (set, kept) in [(0, 1), (1, 1), (8, 8), (64, 64), (65, 64), (usize::MAX, 64)] {
             assert_eq!(

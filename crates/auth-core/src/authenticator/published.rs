@@ -210,6 +210,8 @@ thread_local! {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
     use crate::{Scheme, Secret, authenticator::snapshot::Carried};
 
@@ -257,6 +259,48 @@ mod tests {
                 assert_eq!(signed(&published), None, "removed");
             }
         }
+    }
+
+    #[test]
+    fn thread_finds_its_copy_of_a_token_without_a_look_up() {
+        for copies in [1, 2] {
+            let published = Published::nothing();
+            let snapshot = snapshot("fake-token", copies);
+            let number = snapshot.number();
+            published.store(Some(snapshot));
+            published.set_check_at(Moment::NEVER);
+            let known = || recent(number).is_some() || recent_only(number).is_some();
+            assert!(!known(), "the thread has not used the token");
+            assert!(signed(&published).is_some());
+            assert!(known(), "{copies} copies");
+            assert!(
+                !thread::spawn(move || {
+                    recent(number).is_some() || recent_only(number).is_some()
+                })
+                .join()
+                .unwrap(),
+                "another thread"
+            );
+        }
+    }
+
+    #[test]
+    fn only_a_caller_marks_a_token_as_used() {
+        let unused = || snapshot("fake-token", 2);
+        let published = Published::nothing();
+        let signing = unused();
+        published.store(Some(Arc::clone(&signing)));
+        published.set_check_at(Moment::NEVER);
+        assert!(published.load().is_some_and(|held| held.is_unused()));
+        assert!(signed(&published).is_some());
+        assert!(!signing.is_unused());
+
+        let taken = unused();
+        assert!(taken.is_unused());
+        drop(taken.token());
+        assert!(!taken.is_unused());
+        taken.note_use();
+        assert!(!taken.is_unused(), "used twice");
     }
 
     #[test]

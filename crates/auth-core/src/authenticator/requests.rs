@@ -174,6 +174,20 @@ mod tests {
     }
 
     #[test]
+    fn g21_requests_that_are_not_replayed_are_counted_apart() {
+        let requests = Requests::default();
+        requests.note_not_replayed("body", "a.example", at(1));
+        requests.note_not_replayed("body", "b.example", at(2));
+        let lost = requests.not_replayed(at(9)).unwrap();
+        let (host, ago) = (&*lost.host, lost.ago.as_secs());
+        assert_eq!(
+            (lost.count, lost.cause, host, ago),
+            (2, "body", "b.example", 7)
+        );
+        assert_eq!(told(&requests, at(9)), None, "none was unsigned");
+    }
+
+    #[test]
     fn g21_no_request_is_lost_when_threads_count() {
         const ROUNDS: u64 = 2_000;
         let requests = Requests::default();

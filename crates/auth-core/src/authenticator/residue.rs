@@ -40,8 +40,10 @@ impl Authenticator {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::machine::prints::Print;
+    use crate::{MemoryStore, machine::prints::Print};
 
     impl Residue {
         /// A residue that matters until `end`, identified by a number.
@@ -60,5 +62,19 @@ mod tests {
         pub(crate) fn number(&self) -> u64 {
             self.memory.refused.iter().next().unwrap().get()
         }
+    }
+
+    #[test]
+    fn refresh_tokens_outlast_a_back_off() {
+        let end = Moment::PAST + Duration::from_secs(60);
+        let mut residue = Residue::example(1, end);
+        assert!(!residue.is_over(Moment::PAST));
+        assert!(residue.is_over(end));
+        let key = Key::builder("example").build();
+        residue.refresh_tokens = Some((SharedTokenStore::new(MemoryStore::new()), key));
+        assert!(
+            !residue.is_over(end),
+            "the only store with the refresh token"
+        );
     }
 }

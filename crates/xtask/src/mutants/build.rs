@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
     sync::mpsc,
     thread,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -111,17 +111,22 @@ fn place(span: &Value) -> Option<(String, usize)> {
 }
 
 impl Programs {
-    /// Runs the tests without a mutant. They must pass. Their duration limits that of later runs.
+    /// Runs the tests without a mutant, repeatedly: a test that fails now and then would notice
+    /// mutants that no test notices. Their duration limits that of later runs.
     pub(super) fn check(&mut self) -> Result {
-        let start = SystemTime::UNIX_EPOCH.elapsed()?;
-        match self.test(0)? {
-            None => {}
-            Some(verdict) => {
-                return Err(format!("the tests fail without a mutant: {verdict:?}").into());
+        let start = Instant::now();
+        for runs in 1..=CHECKS {
+            if let Some(verdict) = self.test(0)? {
+                return Err(
+                    format!("the tests fail without a mutant, in run {runs}: {verdict:?}").into(),
+                );
+            }
+            let took = start.elapsed();
+            self.limit = (took / runs * TIMES).max(SHORTEST);
+            if took > CHECKS_TAKE {
+                break;
             }
         }
-        let took = SystemTime::UNIX_EPOCH.elapsed()?.saturating_sub(start);
-        self.limit = (took * TIMES).max(SHORTEST);
         Ok(())
     }
 
@@ -188,6 +193,9 @@ impl Program {
     }
 }
 
+/// How often the tests run without a mutant, unless they take longer than [`CHECKS_TAKE`].
+const CHECKS: u32 = 20;
+const CHECKS_TAKE: Duration = Duration::from_secs(60);
 /// A mutant that takes this many times the duration of the unchanged tests loops forever.
 const TIMES: u32 = 10;
 const SHORTEST: Duration = Duration::from_secs(30);

@@ -248,3 +248,64 @@ fn t23_no_key_has_two_authenticators_under_concurrent_use_from_tables_and_evicti
         }
     });
 }
+
+fn authenticator() -> Authenticator {
+    let source = ApiKey::new(Secret::new("fake-key"));
+    let origins = Origins::new(["https://api.example.com"]).unwrap();
+    Authenticator::builder(source, origins).build().unwrap()
+}
+
+/// Looks a key up that has no handle in the table.
+fn miss(recent: &Recent, key: &Key) -> Missed {
+    match recent.find(key, Moment::PAST) {
+        Err(missed) => missed,
+        Ok(_) => panic!("the table has a handle"),
+    }
+}
+
+#[test]
+fn thread_that_alternates_between_keys_keeps_a_handle_for_each() {
+    let map = map(counting(&Arc::default()));
+    let mut from_table = 0;
+    for round in 0..4 {
+        for user in 0..16 {
+            let found = map.local(&key(user)).unwrap();
+            from_table += usize::from(round == 3 && matches!(found, LocalAuthenticator::Local(_)));
+        }
+    }
+    // A few keys share a place: their hashes are random.
+    assert!(from_table >= 4, "{from_table} of 16");
+}
+
+#[test]
+fn handle_is_used_until_the_map_must_note_the_use() {
+    let recent = Recent::new();
+    let until = Moment::PAST + Duration::from_secs(60);
+    let just_before = Moment::PAST + Duration::from_millis(59_999);
+    miss(&recent, &key(1));
+    let missed = miss(&recent, &key(1));
+    recent.keep(&missed, &key(1), authenticator(), until);
+    assert!(recent.find(&key(1), just_before).is_ok());
+    assert!(recent.find(&key(1), until).is_err());
+}
+
+#[test]
+fn handle_is_kept_only_if_neither_the_place_nor_the_map_changed_since_the_look_up() {
+    let own = key(1);
+    let other = (2..).map(key).find(|other| place(other) == place(&own));
+    let other = other.unwrap();
+    let nothing = |_: &Recent| {};
+    let other_key = |recent: &Recent| drop(recent.find(&other, Moment::PAST));
+    let change = |recent: &Recent| recent.added();
+    let changes: [(&dyn Fn(&Recent), bool); 3] =
+        [(&nothing, true), (&other_key, false), (&change, false)];
+    for (change, is_kept) in changes {
+        let recent = Recent::new();
+        let authenticator = authenticator();
+        miss(&recent, &own);
+        let missed = miss(&recent, &own);
+        change(&recent);
+        drop(recent.keep(&missed, &own, authenticator.clone(), Moment::NEVER));
+        assert_eq!(authenticator.is_shared(), is_kept, "the table has a handle");
+    }
+}
