@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
     sync::mpsc,
     thread,
-    time::{Duration, Instant},
+    time::{Duration, SystemTime},
 };
 
 use serde_json::Value;
@@ -114,14 +114,14 @@ impl Programs {
     /// Runs the tests without a mutant, repeatedly: a test that fails now and then would notice
     /// mutants that no test notices. Their duration limits that of later runs.
     pub(super) fn check(&mut self) -> Result {
-        let start = Instant::now();
+        let start = SystemTime::UNIX_EPOCH.elapsed()?;
         for runs in 1..=CHECKS {
             if let Some(verdict) = self.test(0)? {
                 return Err(
                     format!("the tests fail without a mutant, in run {runs}: {verdict:?}").into(),
                 );
             }
-            let took = start.elapsed();
+            let took = SystemTime::UNIX_EPOCH.elapsed()?.saturating_sub(start);
             self.limit = (took / runs * TIMES).max(SHORTEST);
             if took > CHECKS_TAKE {
                 break;
