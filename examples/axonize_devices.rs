@@ -32,7 +32,8 @@ use vendor_api::{http, list, secret};
 /// API keys (--client-id).
 #[derive(Parser)]
 struct Arguments {
-    /// The API's base URL, for example https://api.axonize.com.
+    /// The API's base URL, for example https://api.axonize.com. An `http` URL sends the token
+    /// unencrypted.
     #[arg(long, env = "AXONIZE_BASE_URL")]
     base_url: String,
     /// The application's id.

@@ -34,7 +34,8 @@ struct Arguments {
     /// The client identifier. CopperTree Analytics' customer service issues it, one per region.
     #[arg(long, env = "KAIZEN_CLIENT_ID")]
     client_id: String,
-    /// The API's base URL: of a gateway, a staging system or the fake server. Default: the
+    /// The API's base URL: of a gateway, a staging system or the fake server. An `http` URL sends
+    /// the token unencrypted. Default: the
     /// region's.
     #[arg(long, env = "KAIZEN_BASE_URL")]
     base_url: Option<String>,

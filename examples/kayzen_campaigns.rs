@@ -39,7 +39,8 @@ struct Arguments {
     /// KAYZEN_PASSWORD.
     #[arg(long, env = "KAYZEN_PASSWORD_FILE")]
     password_file: Option<PathBuf>,
-    /// The API's base URL: of a gateway, a staging system or the fake server.
+    /// The API's base URL: of a gateway, a staging system or the fake server. An `http` URL sends
+    /// the token unencrypted.
     #[arg(long, env = "KAYZEN_BASE_URL", default_value = Kayzen::BASE_URL)]
     base_url: String,
     /// The token endpoint. Default: the vendor's.

@@ -30,7 +30,8 @@ struct Arguments {
     /// The client identifier. Verdigris' admin console shows it when an API client is created.
     #[arg(long, env = "VERDIGRIS_CLIENT_ID")]
     client_id: String,
-    /// The API's base URL: of a gateway, a staging system or the fake server.
+    /// The API's base URL: of a gateway, a staging system or the fake server. An `http` URL sends
+    /// the token unencrypted.
     #[arg(long, env = "VERDIGRIS_BASE_URL", default_value = Verdigris::BASE_URL)]
     base_url: String,
     /// The token endpoint. Default: the vendor's.

@@ -19,13 +19,14 @@ struct LiveArguments {
     /// The token endpoint. `http` only for 127.0.0.1 and [::1].
     #[arg(long, value_name = "URL", requires_all = ["client_id", "api_url"])]
     token_url: Option<String>,
+    /// The client identifier.
     #[arg(long, value_name = "ID", requires_all = ["token_url", "api_url"])]
     client_id: Option<String>,
     /// The client secret. Default: the environment variable QUICKSTART_CLIENT_SECRET, which keeps
     /// the secret out of the list of processes.
     #[arg(long, value_name = "SECRET", requires_all = ["token_url", "client_id", "api_url"])]
     client_secret: Option<String>,
-    /// The URL to send GET requests to.
+    /// The URL to send GET requests to. An `http` URL sends the token unencrypted.
     #[arg(long, value_name = "URL", requires_all = ["token_url", "client_id"])]
     api_url: Option<String>,
     /// The scope to request. Default: none.

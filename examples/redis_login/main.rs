@@ -16,6 +16,8 @@
 //! connection follows the token with `Authenticator::watch`, which renews the token ahead of its
 //! expiry, and logs in once more with each new token.
 
+#[cfg(unix)]
+use std::process::Command;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -42,8 +44,13 @@ async fn main() -> ExitCode {
 
 #[cfg(unix)]
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let version = Command::new("redis-server").arg("--version").output();
+    version.map_err(|error| format!("cannot start redis-server ({error}); {INSTALL}"))?;
     story::run(|line| println!("{line}")).await.map(drop)
 }
+
+#[cfg(unix)]
+const INSTALL: &str = "install it (`apt-get install redis-server`)";
 
 #[cfg(not(unix))]
 async fn run() -> Result<(), Box<dyn std::error::Error>> {

@@ -117,9 +117,9 @@ const FIGURES: &[[&str; 4]] = &[
     ],
     [
         "machine/record.rs",
-        r#"b"auth-core record 4\n""#,
+        r#"b"auth-core record 5\n""#,
         "fleets_and_stores",
-        r"`auth-core record 4\n`",
+        r"`auth-core record 5\n`",
     ],
     [
         "machine/account.rs",
@@ -143,7 +143,19 @@ const FIGURES: &[[&str; 4]] = &[
         "machine/record.rs",
         "const LATER: Duration = Duration::from_secs(120);",
         "fleets_and_stores",
-        "a back-off two minutes longer",
+        "forgotten two minutes after the back-off",
+    ],
+    [
+        "machine/record.rs",
+        "const ROW_LIVES: Duration = LONGEST_UNKNOWN;",
+        "fleets_and_stores",
+        "the last failures one hour longer",
+    ],
+    [
+        "machine/backoff.rs",
+        "const LONGEST_UNKNOWN: Duration = Duration::from_secs(3600);",
+        "failures_and_back_off",
+        "doubled each time, at most one hour",
     ],
     [
         "machine/record.rs",

@@ -41,6 +41,19 @@ fn each_crate_leads_to_the_index() {
     assert!(read("README.md").contains(INDEX));
 }
 
+/// Until the crates are published, the index page's addresses do not exist.
+#[test]
+fn the_readme_lists_the_file_of_each_guide() {
+    let readme = read("README.md");
+    for name in crates() {
+        for address in guides(&name) {
+            let stem = address.trim_end_matches('/').rsplit('/').next().unwrap();
+            let file = format!("](crates/{name}/src/_documentation/{stem}.md)");
+            assert!(readme.contains(&file), "README.md has no link {file}");
+        }
+    }
+}
+
 /// Each guide that this page lists begins with whom it is for; the others are lists of facts.
 #[test]
 fn a_guide_says_first_whom_it_is_for() {
@@ -71,6 +84,33 @@ fn a_guide_says_first_whom_it_is_for() {
         }
     }
     assert_eq!(read, 13);
+}
+
+/// A reader copies what is shown. What is hidden is imports, or follows the program and only runs it.
+/// The programs of `add_a_vendor` are parts of a file that is tested elsewhere.
+#[test]
+fn a_program_of_a_guide_hides_only_imports() {
+    let mut programs = 0;
+    for name in crates() {
+        for address in guides(&name) {
+            let stem = address.trim_end_matches('/').rsplit('/').next().unwrap();
+            if stem == "add_a_vendor" {
+                continue;
+            }
+            let page = read(&format!("crates/{name}/src/_documentation/{stem}.md"));
+            for block in page.split("```rust").skip(1) {
+                let program = block.split("\n```").next().unwrap();
+                let lines: Vec<_> = program.lines().collect();
+                let last = lines.iter().rposition(|line| !line.starts_with("# "));
+                let hidden = lines[..last.unwrap()]
+                    .iter()
+                    .find(|line| line.starts_with("# ") && !line.starts_with("# use "));
+                assert_eq!(hidden, None, "{name}, {stem}");
+                programs += 1;
+            }
+        }
+    }
+    assert!(programs >= 12, "{programs} programs");
 }
 
 fn root() -> &'static Path {

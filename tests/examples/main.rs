@@ -202,6 +202,17 @@ fn a_failure_is_printed_with_its_cause_and_exit_code_1() {
     assert!(ended.errors.contains("127.0.0.1:9"), "{}", ended.errors);
     assert!(!ended.errors.contains("fake-secret-1"), "{}", ended.errors);
 
+    for name in ["fleet", "redis_login"] {
+        let ended = run(example(name).env("PATH", "/no-such-folder"));
+        assert_eq!(ended.code, Some(1), "{name}: {}", ended.errors);
+        let told = ended.errors.contains("redis-server") && ended.errors.contains("apt-get");
+        assert!(
+            told && ended.errors.lines().count() == 1,
+            "{}",
+            ended.errors
+        );
+    }
+
     let ended = run(example("settings_file").arg("no-such-file.toml"));
     assert_eq!(ended.code, Some(1), "{}", ended.errors);
     assert!(

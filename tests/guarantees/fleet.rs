@@ -61,6 +61,17 @@ impl Fleet {
         self.process_for("read", VirtualClock::new())
     }
 
+    /// Makes a process that shares nothing.
+    fn process_without_store(&self) -> Authenticator {
+        let options = AuthenticatorOptions::new().clock(VirtualClock::new());
+        let origins = Origins::new(["https://api.example.com"]).unwrap();
+        Authenticator::builder(self.source.clone(), origins)
+            .vendor("example")
+            .options(options)
+            .build()
+            .unwrap()
+    }
+
     fn process_for(&self, scope: &str, clock: impl Into<SharedClock>) -> Authenticator {
         let mut options = AuthenticatorOptions::new()
             .store(self.store.clone())

@@ -316,6 +316,12 @@ impl Model {
             previous == text && (!past(now, *until) || !late.is_zero())
         });
         if is_previous {
+            let is_doubted = |held: &Held| self.dead.contains_key(&held.text);
+            if late.is_zero() && !self.held.as_ref().is_some_and(is_doubted) {
+                wrong.push(format!(
+                    "{text} was sent, and no refusal of the newest is known"
+                ));
+            }
             return wrong;
         }
         match &self.held {

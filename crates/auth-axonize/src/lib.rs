@@ -12,22 +12,20 @@
 //! # Example
 //!
 //! ```
-//! # use auth_core::{Error, Transport};
 //! use auth_axonize::Axonize;
-//! use auth_core::SecretEnv;
-//! use auth_tower::AuthLayer;
+//! use auth_core::{Error, SecretEnv, Transport};
+//! use auth_tower::{Auth, AuthLayer};
 //! use tower::ServiceBuilder;
 //!
-//! # fn stack<S: Clone>(http: S, transport: impl Transport) -> Result<(), Error> {
-//! let base_url = "https://api.axonize.com";
-//! let password = SecretEnv::new("AXONIZE_PASSWORD");
-//! let email = "robot@example.com";
-//! let authenticator =
-//!     Axonize::login(base_url, "my-app-id", email, password, transport).build()?;
-//! let client = ServiceBuilder::new().layer(AuthLayer::new(authenticator)).service(http);
-//! // GET https://api.axonize.com/odata/devices/ now goes out signed.
-//! # Ok(())
-//! # }
+//! fn stack<S: Clone>(http: S, transport: impl Transport) -> Result<Auth<S>, Error> {
+//!     let base_url = "https://api.axonize.com";
+//!     let password = SecretEnv::new("AXONIZE_PASSWORD");
+//!     let email = "robot@example.com";
+//!     let authenticator =
+//!         Axonize::login(base_url, "my-app-id", email, password, transport).build()?;
+//!     // Then GET https://api.axonize.com/odata/devices/ goes out signed.
+//!     Ok(ServiceBuilder::new().layer(AuthLayer::new(authenticator)).service(http))
+//! }
 //! ```
 //!
 //! # Overview

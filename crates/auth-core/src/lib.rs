@@ -22,15 +22,15 @@
 //!     }
 //! }
 //!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Error> {
-//! let origins = Origins::new(["https://api.example.com"])?;
-//! let authenticator = Authenticator::builder(FromAgent, origins).build()?;
-//! // A thousand tasks may do this at once: one token request.
-//! let token = authenticator.token().await?;
-//! assert_eq!(token.generation().get(), 1);
-//! # Ok(())
-//! # }
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Error> {
+//!     let origins = Origins::new(["https://api.example.com"])?;
+//!     let authenticator = Authenticator::builder(FromAgent, origins).build()?;
+//!     // A thousand tasks may do this at once: one token request.
+//!     let token = authenticator.token().await?;
+//!     assert_eq!(token.generation().get(), 1);
+//!     Ok(())
+//! }
 //! ```
 //!
 //! # Where to find what

@@ -194,3 +194,6 @@ impl Observed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -347,3 +347,6 @@ fn hosts_agree(uri: &Uri, headers: &HeaderMap) -> bool {
 }
 
 const FIELD: &str = "origins";
+
+#[cfg(test)]
+mod tests;

@@ -336,3 +336,6 @@ impl<S: TokenStore> DynStore for S {
         TokenStore::latency_budget(self)
     }
 }
+
+#[cfg(test)]
+mod tests;

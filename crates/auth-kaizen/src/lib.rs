@@ -16,19 +16,17 @@
 //! # Example
 //!
 //! ```
-//! # use auth_core::{Error, Transport};
-//! use auth_core::Secret;
+//! use auth_core::{Error, Secret, Transport};
 //! use auth_kaizen::{Central, Kaizen};
-//! use auth_tower::AuthLayer;
+//! use auth_tower::{Auth, AuthLayer};
 //! use tower::ServiceBuilder;
 //!
-//! # fn stack<S: Clone>(http: S, transport: impl Transport) -> Result<(), Error> {
-//! let secret = Secret::new("fake-client-secret");
-//! let kaizen = Kaizen::<Central>::builder("my-client-id", secret, transport).build()?;
-//! let client = ServiceBuilder::new().layer(AuthLayer::new(kaizen)).service(http);
-//! // GET https://kaizen.coppertreeanalytics.com/api/v3/buildings now goes out signed.
-//! # Ok(())
-//! # }
+//! fn stack<S: Clone>(http: S, transport: impl Transport) -> Result<Auth<S>, Error> {
+//!     let secret = Secret::new("fake-client-secret");
+//!     let kaizen = Kaizen::<Central>::builder("my-client-id", secret, transport).build()?;
+//!     // Then GET https://kaizen.coppertreeanalytics.com/api/v3/buildings goes out signed.
+//!     Ok(ServiceBuilder::new().layer(AuthLayer::new(kaizen)).service(http))
+//! }
 //! ```
 //!
 //! # Overview

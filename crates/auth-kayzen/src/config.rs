@@ -6,7 +6,7 @@ use auth_core::{
     Authenticator, AuthenticatorOptions, Error, HttpHosts, Key, Origins, Secret, SecretSource,
     SharedSecretSource, SharedTransport, Transport,
 };
-use auth_oauth2::{BodyFormat, ClientAuth};
+use auth_oauth2::{BodyFormat, ClientAuth, check_identifier};
 
 /// Authentication for the Kayzen API. Start with [`builder`](Self::builder).
 ///
@@ -73,7 +73,7 @@ impl Kayzen {
 /// # use auth_core::{Authenticator, Error, Transport};
 /// use auth_core::SecretEnv;
 /// use auth_kayzen::Kayzen;
-/// use auth_oauth2::{BodyFormat, ClientAuth};
+/// use auth_oauth2::{BodyFormat, ClientAuth, check_identifier};
 ///
 /// # fn authenticator(transport: impl Transport) -> Result<Authenticator, Error> {
 /// let authenticator = Kayzen::builder(
@@ -205,16 +205,12 @@ impl KayzenBuilder {
                 return Err(Error::config("client_auth", problem));
             }
         }
-        if self.api_key.is_empty() {
-            return Err(Error::config("api_key", "must not be empty"));
-        }
+        check_identifier("api_key", &self.api_key)?;
         if self.client_auth == ClientAuth::BasicRaw && self.api_key.contains(':') {
             let problem = "contains a colon, which ends the key in HTTP Basic (RFC 7617); remove it or use ClientAuth::Basic";
             return Err(Error::config("api_key", problem));
         }
-        if self.email.is_empty() {
-            return Err(Error::config("email", "must not be empty"));
-        }
+        check_identifier("email", &self.email)?;
         if self.email.contains("%40") && !self.email.contains('@') {
             let problem = "is already form-encoded; pass it without encoding";
             return Err(Error::config("email", problem));

@@ -18,25 +18,23 @@
 //! # Example
 //!
 //! ```
-//! # use auth_core::{Error, Transport};
-//! use auth_core::SecretFile;
+//! use auth_core::{Error, SecretFile, Transport};
 //! use auth_kayzen::Kayzen;
-//! use auth_tower::AuthLayer;
+//! use auth_tower::{Auth, AuthLayer};
 //! use tower::ServiceBuilder;
 //!
-//! # fn stack<S: Clone>(http: S, transport: impl Transport) -> Result<(), Error> {
-//! let authenticator = Kayzen::builder(
-//!     "my-api-key",
-//!     SecretFile::new("/run/secrets/kayzen-api-secret"),
-//!     "api+reporting@example.com",
-//!     SecretFile::new("/run/secrets/kayzen-password"),
-//!     transport,
-//! )
-//! .build()?;
-//! let client = ServiceBuilder::new().layer(AuthLayer::new(authenticator)).service(http);
-//! // GET https://api.kayzen.io/v1/meta/campaigns?page=1&per_page=25 now goes out signed.
-//! # Ok(())
-//! # }
+//! fn stack<S: Clone>(http: S, transport: impl Transport) -> Result<Auth<S>, Error> {
+//!     let authenticator = Kayzen::builder(
+//!         "my-api-key",
+//!         SecretFile::new("/run/secrets/kayzen-api-secret"),
+//!         "api+reporting@example.com",
+//!         SecretFile::new("/run/secrets/kayzen-password"),
+//!         transport,
+//!     )
+//!     .build()?;
+//!     // Then GET https://api.kayzen.io/v1/meta/campaigns?page=1&per_page=25 goes out signed.
+//!     Ok(ServiceBuilder::new().layer(AuthLayer::new(authenticator)).service(http))
+//! }
 //! ```
 //!
 //! # Overview

@@ -53,6 +53,14 @@ async fn credentials_that_cannot_be_right_name_this_crates_fields() {
     assert_refused("api_key", with("", secret, email, password));
     assert_refused("api_secret", with("fake-key", "", email, password));
     assert_refused("email", with("fake-key", secret, "", password));
+    assert_refused(
+        "email",
+        with("fake-key", secret, "a@example.com\n", password),
+    );
+    assert_refused(
+        "api_key",
+        with("fake-key\n", secret, "a@example.com", password),
+    );
     assert_refused("password", with("fake-key", secret, email, ""));
     // A colon would end the key, unless it is encoded.
     let colon = || with("fake:key", secret, email, password);

@@ -16,18 +16,18 @@
 //! use auth_metrics::MetricsObserver;
 //! use metrics_exporter_prometheus::PrometheusBuilder;
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // First the recorder, then the first token request.
-//! let prometheus = PrometheusBuilder::new().install_recorder()?;
-//! let options = AuthenticatorOptions::new().observer(MetricsObserver::new()).label("tenant-7");
-//! let source = ApiKey::new(Secret::new("fake-key"));
-//! let authenticator = Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
-//!     .options(options)
-//!     .build()?;
-//! // Served at `/metrics`:
-//! let text = prometheus.render();
-//! # Ok(())
-//! # }
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     // First the recorder, then the first token request.
+//!     let prometheus = PrometheusBuilder::new().install_recorder()?;
+//!     let options = AuthenticatorOptions::new().observer(MetricsObserver::new()).label("tenant-7");
+//!     let source = ApiKey::new(Secret::new("fake-key"));
+//!     let authenticator = Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
+//!         .options(options)
+//!         .build()?;
+//!     // Served at `/metrics`:
+//!     let text = prometheus.render();
+//!     Ok(())
+//! }
 //! ```
 //!
 //! # Labels

@@ -7,7 +7,7 @@ use auth_core::{
 use http::{HeaderName, header};
 
 use crate::{
-    Assertion, AssertionContext, BodyFormat, ReplyRules, Scrubber, TokenEndpoint,
+    Assertion, AssertionContext, BodyFormat, ReplyRules, Scrubber, TokenEndpoint, check_identifier,
     client::secret_at, clock_advice::ClockDifference, parse_reply, request,
 };
 
@@ -149,14 +149,12 @@ impl AssertionLoginBuilder {
     /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
     ///
     /// - `url`: as `url` of [`TokenEndpoint::new`].
-    /// - `client_id`: empty.
+    /// - `client_id`: empty, or with white space at an end.
     /// - `header`: a value that no header can carry, or a header that the login sets itself.
     /// - `assertion`: empty, not a JWT or expired, as far as it is known before it is read.
     /// - A setting that the signer names.
     pub fn build(self) -> Result<AssertionLogin, Error> {
-        if self.id.is_empty() {
-            return Err(Error::config("client_id", "is empty"));
-        }
+        check_identifier("client_id", &self.id)?;
         if let Some((name, _)) = self.headers.iter().find(|(name, _)| OWN.contains(name)) {
             let problem = format_args!("`{name}` is a header that the login sets itself");
             return Err(Error::config("header", problem));

@@ -117,6 +117,8 @@ pub use discovery::{Discovery, DiscoveryBuilder, Metadata};
 #[cfg(feature = "serde")]
 pub use from_file::ClientSettings;
 pub use jwt_bearer::JwtBearer;
+#[doc(hidden)]
+pub use parameter::check_identifier;
 #[cfg(feature = "password")]
 pub use password::ResourceOwnerPassword;
 pub use refresh_token::RefreshToken;

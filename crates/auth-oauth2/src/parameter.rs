@@ -17,6 +17,25 @@ pub(crate) fn is_reserved(name: &str) -> bool {
     )
 }
 
+/// Checks the identifier of a client or a user. White space at its ends comes from the file or the
+/// variable that it was read from, and the server would reject the login.
+///
+/// # Errors
+///
+/// [`Config`](auth_core::ErrorKind::Config) on this field.
+#[doc(hidden)]
+pub fn check_identifier(field: &'static str, text: &str) -> Result<(), Error> {
+    if text.is_empty() {
+        return Err(Error::config(field, "must not be empty"));
+    }
+    if text.trim() != text || text.contains(char::is_control) {
+        let problem = "begins or ends with white space, or contains a line end or another control \
+                       character; remove it";
+        return Err(Error::config(field, problem));
+    }
+    Ok(())
+}
+
 /// RFC 6749 section 3.3.
 pub(crate) fn check_scope(scope: &str) -> Result<(), Error> {
     let fits = |byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~');

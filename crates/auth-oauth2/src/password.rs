@@ -4,6 +4,7 @@ use auth_core::{
 };
 
 use crate::{
+    check_identifier,
     client::{AskedScope, Client, GrantRequest},
     grant_type::PASSWORD,
     refreshing::Refreshing,
@@ -67,7 +68,7 @@ impl Client {
     ///
     /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
     ///
-    /// - `username`: empty.
+    /// - `username`: empty, or with white space at an end.
     /// - `password`: empty, if it is given as a `Secret`.
     /// - `extra`: the client has an extra parameter `username` or `password`.
     pub fn password(
@@ -76,9 +77,7 @@ impl Client {
         password: impl SecretSource,
     ) -> Result<ResourceOwnerPassword, Error> {
         let (username, password) = (username.into(), SharedSecretSource::new(password));
-        if username.is_empty() {
-            return Err(Error::config("username", "must not be empty"));
-        }
+        check_identifier("username", username.expose())?;
         check(PASSWORD, &password)?;
         self.check_own_parameters(&["username", PASSWORD])?;
         Ok(ResourceOwnerPassword {

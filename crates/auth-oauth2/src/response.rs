@@ -182,7 +182,13 @@ impl Reading<'_> {
         secret: Option<String>,
         unfit: impl Fn(&str) -> Error,
     ) -> Result<AccessToken, Error> {
-        let missing = || format!("has no valid `{}`", self.rules.token_name());
+        let missing = || {
+            let name = self.rules.token_name();
+            format!(
+                "and the reply has no valid `{name}`; if the vendor gives the token another name, \
+                 set `token_member` in the reply rules"
+            )
+        };
         let secret = secret.ok_or_else(|| unfit(&missing()))?;
         self.check_token_type(members.token_type).map_err(&unfit)?;
         let mut token = AccessToken::new(Secret::new(secret));
@@ -252,9 +258,15 @@ impl Reading<'_> {
         };
         match json.map(string) {
             None if self.rules.allow_missing_token_type => Ok(()),
-            None => Err("`token_type` is missing"),
+            None => Err(
+                "`token_type` is missing; if the vendor omits it, set `allow_missing_token_type` in \
+                 the reply rules",
+            ),
             Some(Some(name)) if is_bearer(&name) => Ok(()),
-            Some(_) => Err("`token_type` is not Bearer"),
+            Some(_) => Err(
+                "`token_type` is not Bearer; if the vendor gives it another name, set `token_types` \
+                 in the reply rules",
+            ),
         }
     }
 

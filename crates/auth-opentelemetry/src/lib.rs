@@ -15,16 +15,16 @@
 //! use auth_core::{ApiKey, Authenticator, AuthenticatorOptions, Origins, Secret};
 //! use auth_opentelemetry::OpenTelemetryObserver;
 //!
-//! # fn main() -> Result<(), auth_core::Error> {
-//! // First the SDK's provider, then the meter.
-//! let meter = opentelemetry::global::meter("auth");
-//! let observer = OpenTelemetryObserver::new(&meter);
-//! let source = ApiKey::new(Secret::new("fake-key"));
-//! let authenticator = Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
-//!     .options(AuthenticatorOptions::new().observer(observer).label("tenant-7"))
-//!     .build()?;
-//! # Ok(())
-//! # }
+//! fn main() -> Result<(), auth_core::Error> {
+//!     // First the SDK's provider, then the meter.
+//!     let meter = opentelemetry::global::meter("auth");
+//!     let observer = OpenTelemetryObserver::new(&meter);
+//!     let source = ApiKey::new(Secret::new("fake-key"));
+//!     let authenticator = Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
+//!         .options(AuthenticatorOptions::new().observer(observer).label("tenant-7"))
+//!         .build()?;
+//!     Ok(())
+//! }
 //! ```
 //!
 //! # Attributes

@@ -49,16 +49,16 @@
 //! use auth_reqwest::ReqwestTransport;
 //! use bytes::Bytes;
 //!
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let transport = SharedTransport::new(ReqwestTransport::new()?);
-//! // A token source does this part:
-//! let request = http::Request::post("https://auth.example.com/token")
-//!     .header("content-type", "application/x-www-form-urlencoded")
-//!     .body(Bytes::from_static(b"grant_type=client_credentials"))?;
-//! let reply = transport.send(request, 64 * 1024).await?;
-//! println!("{}", reply.status());
-//! # Ok(())
-//! # }
+//! async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//!     let transport = SharedTransport::new(ReqwestTransport::new()?);
+//!     // A token source does this part:
+//!     let request = http::Request::post("https://auth.example.com/token")
+//!         .header("content-type", "application/x-www-form-urlencoded")
+//!         .body(Bytes::from_static(b"grant_type=client_credentials"))?;
+//!     let reply = transport.send(request, 64 * 1024).await?;
+//!     println!("{}", reply.status());
+//!     Ok(())
+//! }
 //! ```
 //!
 //! # Cargo features

@@ -32,8 +32,8 @@ mod builder;
 /// Each error answers this by its [outcome](Error::outcome). The transport observes the request's
 /// body: as long as reqwest has taken nothing of the body, the request was not sent, for any
 /// failure (DNS, connect, TLS, a proxy's tunnel, the deadline). After that the outcome is
-/// [`Unknown`](TokenRequestOutcome::Unknown). A request without a body was not sent if reqwest
-/// could not connect.
+/// [`Unknown`](TokenRequestOutcome::Unknown), unless the server ended the TLS connection because of
+/// the client's certificate. A request without a body was not sent if reqwest could not connect.
 ///
 /// # Example
 ///
@@ -176,6 +176,11 @@ impl Call {
         let error = error.without_url();
         let host = &self.host;
         let outcome = self.outcome(step, &error);
+        if let Some(cause) = ConnectFailure::of_client_certificate(&error) {
+            return Error::new(ErrorKind::Unavailable, format!("{host}: {cause}"))
+                .with_outcome(TokenRequestOutcome::NotSent)
+                .with_source(error);
+        }
         let not_sent = outcome == TokenRequestOutcome::NotSent;
         // Reqwest reports two time-outs as "timeout": that of connecting and that of the whole
         // call.

@@ -1,5 +1,6 @@
 use std::{
     fs::{self, DirBuilder, Metadata},
+    io,
     path::Path,
     time::Duration,
 };
@@ -11,12 +12,13 @@ use crate::write;
 /// Creates the directory if it does not exist, and checks that tokens are safe in it.
 pub(crate) fn prepare(dir: &Path, wall: Duration) -> Result<(), Error> {
     let bad = |problem: &str| Error::config("dir", format_args!("`{}` {problem}", dir.display()));
+    let failed = |problem, error: io::Error| bad(&format!("{problem}: {error}")).with_source(error);
     if fs::metadata(dir).is_err() {
         let made = for_its_owner().recursive(true).create(dir);
-        made.map_err(|error| bad("cannot be created").with_source(error))?;
+        made.map_err(|error| failed("cannot be created", error))?;
     }
     let metadata = fs::metadata(dir);
-    let metadata = metadata.map_err(|error| bad("cannot be read").with_source(error))?;
+    let metadata = metadata.map_err(|error| failed("cannot be read", error))?;
     if !metadata.is_dir() {
         return Err(bad("is not a directory"));
     }
@@ -26,12 +28,12 @@ pub(crate) fn prepare(dir: &Path, wall: Duration) -> Result<(), Error> {
     // Tried instead of computed: a file system may be read-only or full, independent of its
     // permissions.
     let probe = write::probe(dir);
-    let probe = probe.map_err(|error| bad("cannot be written to").with_source(error))?;
+    let probe = probe.map_err(|error| failed("cannot be written to", error))?;
     if !have_one_owner(&metadata, &probe) {
         return Err(bad("belongs to another user"));
     }
     let real = dir.canonicalize();
-    let real = real.map_err(|error| bad("cannot be read").with_source(error))?;
+    let real = real.map_err(|error| failed("cannot be read", error))?;
     if let Some(problem) = above(&real, &probe) {
         return Err(bad(&problem));
     }

@@ -14,23 +14,23 @@
 //! # Example
 //!
 //! ```
+//! use std::path::Path;
+//!
 //! use auth_core::{Authenticator, AuthenticatorOptions, Error, Key, Origins, TokenSource};
 //! use auth_store_file::FileStore;
 //!
-//! # fn authenticator(source: impl TokenSource) -> Result<Authenticator, Error> {
+//! /// The directory is for example `/home/me/.cache/my-tool/tokens`.
+//! fn authenticator(source: impl TokenSource, dir: &Path) -> Result<Authenticator, Error> {
+//!     let store = FileStore::new(dir)?;
+//!     let key = Key::builder("example").client("my-client").scope("read").build();
+//!     Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
+//!         .key(key)
+//!         .options(AuthenticatorOptions::new().store(store))
+//!         .build()
+//! }
 //! # let dir = std::env::temp_dir().join(format!("auth-store-file-doc-{}", std::process::id()));
-//! # struct Gone(std::path::PathBuf);
-//! # impl Drop for Gone { fn drop(&mut self) { let _ = std::fs::remove_dir_all(&self.0); } }
-//! # let _gone = Gone(dir.clone());
-//! let store = FileStore::new(dir)?; // "/home/me/.cache/my-tool/tokens", for example
-//! let key = Key::builder("example").client("my-client").scope("read").build();
-//! let authenticator = Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
-//!     .key(key)
-//!     .options(AuthenticatorOptions::new().store(store))
-//!     .build()?;
-//! # Ok(authenticator)
-//! # }
-//! # authenticator(auth_testkit::ScriptedSource::new()).unwrap();
+//! # authenticator(auth_testkit::ScriptedSource::new(), &dir).unwrap();
+//! # std::fs::remove_dir_all(dir).unwrap();
 //! ```
 //!
 //! # Guarantees

@@ -17,23 +17,23 @@
 //! };
 //! use auth_store_redis::{RedisStore, SealingKeys};
 //!
-//! # fn authenticator(source: impl TokenSource) -> Result<Authenticator, Error> {
-//! let store = RedisStore::builder("redis://127.0.0.1:6379")
-//!     .username("auth")
-//!     .password(Secret::new("fake-secret-1")) // or `SecretFile`, `SecretEnv`, ...
-//!     .prefix("auth:my-service:")
-//!     .sealing(
-//!         SealingKeys::new(SecretFile::new("/run/secrets/sealing-key"))
-//!             .name_key(SecretFile::new("/run/secrets/name-key")),
-//!     )
-//!     .build()?;
-//! let key = Key::builder("example").client("my-client").scope("read").build();
-//! let authenticator = Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
-//!     .key(key)
-//!     .options(AuthenticatorOptions::new().store(store))
-//!     .build()?;
-//! # Ok(authenticator)
-//! # }
+//! fn authenticator(source: impl TokenSource) -> Result<Authenticator, Error> {
+//!     let store = RedisStore::builder("redis://127.0.0.1:6379")
+//!         .username("auth")
+//!         .password(Secret::new("fake-secret-1")) // or `SecretFile`, `SecretEnv`, ...
+//!         .prefix("auth:my-service:")
+//!         .sealing(
+//!             SealingKeys::new(SecretFile::new("/run/secrets/sealing-key"))
+//!                 .name_key(SecretFile::new("/run/secrets/name-key")),
+//!         )
+//!         .build()?;
+//!     let key = Key::builder("example").client("my-client").scope("read").build();
+//!     let authenticator = Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
+//!         .key(key)
+//!         .options(AuthenticatorOptions::new().store(store))
+//!         .build()?;
+//!     Ok(authenticator)
+//! }
 //! # authenticator(auth_testkit::ScriptedSource::new()).unwrap();
 //! ```
 //!

@@ -90,10 +90,11 @@ impl Link {
         };
         let this = Arc::clone(self);
         let task = runtime.spawn(async move { this.send_in_time(step, &order, limit).await });
-        match task.await {
+        let answer = match task.await {
             Ok(answer) => answer,
             Err(_) => Err(store(step, "the tokio runtime shut down during the call")),
-        }
+        };
+        answer.map_err(|error| error.with_host(self.target.servers.names()))
     }
 
     async fn send_in_time(

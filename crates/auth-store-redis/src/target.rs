@@ -103,7 +103,8 @@ impl Target {
         }
         if let Some(password) = &self.password {
             let unread = |error: Error| {
-                store("connect", "the password could not be read").with_source(error)
+                let problem = format!("the password could not be read: {error}");
+                store("connect", &problem).with_source(error)
             };
             let password = password.read().await.map_err(unread)?;
             settings = settings.set_password(password.expose());
@@ -131,6 +132,12 @@ impl Servers {
             Self::One(address) => std::slice::from_ref(address),
             Self::Cluster(addresses) | Self::Sentinels(addresses, _) => addresses,
         }
+    }
+
+    /// The hosts and ports that the program named.
+    pub(crate) fn names(&self) -> String {
+        let names = self.addresses().iter().map(|it| format!("{it:?}"));
+        names.collect::<Vec<_>>().join(", ")
     }
 }
 

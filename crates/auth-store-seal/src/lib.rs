@@ -18,19 +18,19 @@
 //! };
 //! use auth_store_seal::{SealedStore, SealingKeys};
 //!
-//! # async fn authenticator(source: impl TokenSource) -> Result<Authenticator, Error> {
-//! // Each printed by `openssl rand -base64 32`.
-//! let keys = SealingKeys::new(SecretFile::new("/run/secrets/sealing-key"))
-//!     .name_key(SecretFile::new("/run/secrets/name-key"));
-//! keys.check().await?;
-//! let store = SealedStore::new(MemoryStore::new(), keys)?; // or a store that others can read
-//! let key = Key::builder("example").client("my-client").build();
-//! let authenticator = Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
-//!     .key(key)
-//!     .options(AuthenticatorOptions::new().store(store))
-//!     .build()?;
-//! # Ok(authenticator)
-//! # }
+//! async fn authenticator(source: impl TokenSource) -> Result<Authenticator, Error> {
+//!     // Each printed by `openssl rand -base64 32`.
+//!     let keys = SealingKeys::new(SecretFile::new("/run/secrets/sealing-key"))
+//!         .name_key(SecretFile::new("/run/secrets/name-key"));
+//!     keys.check().await?;
+//!     let store = SealedStore::new(MemoryStore::new(), keys)?; // or a store that others can read
+//!     let key = Key::builder("example").client("my-client").build();
+//!     let authenticator = Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
+//!         .key(key)
+//!         .options(AuthenticatorOptions::new().store(store))
+//!         .build()?;
+//!     Ok(authenticator)
+//! }
 //! ```
 //!
 //! # Guarantees

@@ -151,7 +151,10 @@ impl<S: TokenStore> SealedStore<S> {
         let had: Vec<_> = [Some(sealing.id()), other].into_iter().flatten().collect();
         let error = reason.error(&had);
         let error = match source {
-            Some(source) => error.with_source(source),
+            Some(source) => {
+                let cause = format!("the second key: {source}");
+                error.with_advice(&cause).with_source(source)
+            }
             None => error,
         };
         Err(Unopened { reason, error })

@@ -16,20 +16,20 @@
 //! ```
 //! use auth_testkit::{Reply, TestServer};
 //!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() {
-//! let server = TestServer::start().await;
-//! server.token().then(Reply::status(503).header("retry-after", "1"));
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() {
+//!     let server = TestServer::start().await;
+//!     server.token().then(Reply::status(503).header("retry-after", "1"));
 //!
-//! // Pass `server.token_url()`, `client_id()` and `client_secret()` to the client under test, let
-//! // the client call `server.api_url()`, then:
-//! server.revoke_all();
-//! // ... and call again.
+//!     // Pass `server.token_url()`, `client_id()` and `client_secret()` to the client under test, let
+//!     // the client call `server.api_url()`, then:
+//!     server.revoke_all();
+//!     // ... and call again.
 //!
-//! let seen = server.counters();
-//! assert!(seen.token_requests <= 3 && seen.max_token_in_flight <= 1);
-//! server.shutdown().await;
-//! # }
+//!     let seen = server.counters();
+//!     assert!(seen.token_requests <= 3 && seen.max_token_in_flight <= 1);
+//!     server.shutdown().await;
+//! }
 //! ```
 //!
 //! # Overview

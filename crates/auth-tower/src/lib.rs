@@ -16,25 +16,29 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use http_body_util::Full;
-//! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+//! use hyper_util::{
+//!     client::legacy::{Client, connect::HttpConnector},
+//!     rt::TokioExecutor,
+//! };
 //! use tower::{ServiceBuilder, ServiceExt};
 //!
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! # let connector = hyper_util::client::legacy::connect::HttpConnector::new();
-//! let http = Client::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(connector);
-//! let transport = ServiceTransport::new(http.clone());
-//! let oauth = auth_oauth2::Client::builder("https://login.example.com/token", "my-client", transport)
-//!     .secret(Secret::new("fake-secret"))
-//!     .build()?;
-//! let origins = Origins::new(["https://api.example.com"])?;
-//! let authenticator = Authenticator::builder(oauth.client_credentials(), origins).build()?;
-//! let client = ServiceBuilder::new().layer(AuthLayer::new(authenticator)).service(http);
+//! async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//!     // For https URLs: an HTTPS connector, for example of hyper-rustls.
+//!     let connector = HttpConnector::new();
+//!     let http = Client::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(connector);
+//!     let transport = ServiceTransport::new(http.clone());
+//!     let oauth = auth_oauth2::Client::builder("https://login.example.com/token", "my-client", transport)
+//!         .secret(Secret::new("fake-secret"))
+//!         .build()?;
+//!     let origins = Origins::new(["https://api.example.com"])?;
+//!     let authenticator = Authenticator::builder(oauth.client_credentials(), origins).build()?;
+//!     let client = ServiceBuilder::new().layer(AuthLayer::new(authenticator)).service(http);
 //!
-//! let request = Request::get("https://api.example.com/v1/things").body(Full::default())?;
-//! let response = client.oneshot(request).await?;
-//! println!("{} after {} sends", response.status(), AuthOutcome::of(&response).sends());
-//! # Ok(())
-//! # }
+//!     let request = Request::get("https://api.example.com/v1/things").body(Full::default())?;
+//!     let response = client.oneshot(request).await?;
+//!     println!("{} after {} sends", response.status(), AuthOutcome::of(&response).sends());
+//!     Ok(())
+//! }
 //! ```
 //!
 //! # What a response means

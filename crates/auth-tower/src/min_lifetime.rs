@@ -59,7 +59,8 @@ pub struct MinLifetimeLayer {
 /// The results of renewals for this reason.
 #[derive(Debug, Default)]
 struct Asked {
-    /// The generation of the latest token after such a renewal. 0 before the first renewal.
+    /// The generation of the token that such a renewal was to replace last. 0 before the first
+    /// renewal.
     generation: AtomicU64,
     /// Whether a renewal brought a token that does not live for `min` either.
     is_too_short: AtomicBool,
@@ -119,8 +120,8 @@ impl MinLifetimeLayer {
         };
         // Still the same token: the renewal failed, was not possible now (back-off, quota), or
         // returned the same token. The next try is the renewal ahead of expiry.
+        asked.generation.store(from.get(), Relaxed);
         let newest = acquired.map_or(from, |token| token.generation());
-        asked.generation.store(newest.get(), Relaxed);
         if newest != from {
             let left = authenticator.health().usable_for();
             let lifetime = left.is_some_and(|left| left >= *min);

@@ -37,7 +37,7 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 /// |---|---|
 /// | fails to become ready | [`NotSent`](TokenRequestOutcome::NotSent) |
 /// | returns an error of hyper-util's client about connecting (DNS, TCP, TLS, proxy), or about a connection that closed before the request was written | [`NotSent`](TokenRequestOutcome::NotSent), with feature `hyper-util` |
-/// | returns an error whose chain contains [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) | [`NotSent`](TokenRequestOutcome::NotSent) |
+/// | returns an error whose chain contains [`ConnectionRefused`](io::ErrorKind::ConnectionRefused), or the server's TLS alert about the client's certificate | [`NotSent`](TokenRequestOutcome::NotSent) |
 /// | returns any other error | [`Unknown`](TokenRequestOutcome::Unknown) |
 ///
 /// A host that drops packets is distinguished from one that does not answer only if the connector
@@ -147,6 +147,10 @@ impl<S> ServiceTransport<S> {
         if not_written(&*cause) {
             let host = &call.host;
             let message = format!("{host}: the connection closed before the request was sent");
+            return self.unavailable(message, TokenRequestOutcome::NotSent, cause);
+        }
+        if let Some(why) = ConnectFailure::of_client_certificate(&*cause) {
+            let message = format!("{}: {why}", call.host);
             return self.unavailable(message, TokenRequestOutcome::NotSent, cause);
         }
         if is_connect(&*cause) {

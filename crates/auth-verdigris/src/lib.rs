@@ -13,19 +13,17 @@
 //! # Example
 //!
 //! ```
-//! # use auth_core::{Error, Transport};
-//! use auth_core::Secret;
-//! use auth_tower::AuthLayer;
+//! use auth_core::{Error, Secret, Transport};
+//! use auth_tower::{Auth, AuthLayer};
 //! use auth_verdigris::Verdigris;
 //! use tower::ServiceBuilder;
 //!
-//! # fn stack<S: Clone>(http: S, transport: impl Transport) -> Result<(), Error> {
-//! let secret = Secret::new("fake-client-secret");
-//! let authenticator = Verdigris::builder("my-client-id", secret, transport).build()?;
-//! let client = ServiceBuilder::new().layer(AuthLayer::new(authenticator)).service(http);
-//! // GET https://api.verdigris.co/core/v1/buildings/ now goes out signed.
-//! # Ok(())
-//! # }
+//! fn stack<S: Clone>(http: S, transport: impl Transport) -> Result<Auth<S>, Error> {
+//!     let secret = Secret::new("fake-client-secret");
+//!     let authenticator = Verdigris::builder("my-client-id", secret, transport).build()?;
+//!     // Then GET https://api.verdigris.co/core/v1/buildings/ goes out signed.
+//!     Ok(ServiceBuilder::new().layer(AuthLayer::new(authenticator)).service(http))
+//! }
 //! ```
 //!
 //! # Overview

@@ -1,4 +1,4 @@
-use auth_core::ErrorKind;
+use auth_core::{ErrorKind, TokenRequestOutcome};
 use http::StatusCode;
 use tokio::time::{Instant, sleep};
 
@@ -51,6 +51,61 @@ async fn g05f_an_outage_of_an_hour_costs_a_fleet_as_much_as_one_process() {
         (80..=160).contains(&token_requests),
         "{token_requests} in an hour"
     );
+}
+
+/// Meets these failures, with a login that may lock the account. Two processes take turns, or the
+/// process has no store. Returns how long after each failure the next token request was sent.
+async fn waits_after(outcomes: Vec<Outcome>, fleet: &Fleet, turns: &[Authenticator]) -> Vec<u64> {
+    let mut waits = Vec::new();
+    for (number, outcome) in outcomes.into_iter().enumerate() {
+        let sent = fleet.token_requests();
+        fleet.source.script.then(outcome);
+        let asked = Instant::now();
+        while fleet.token_requests() == sent {
+            assert!(token(&turns[number % turns.len()]).await.is_err());
+            sleep(SECOND / 10).await;
+        }
+        waits.push(asked.elapsed().as_secs());
+    }
+    let asked = Instant::now();
+    while token(&turns[0]).await.is_err() {
+        sleep(SECOND / 10).await;
+    }
+    waits.push(asked.elapsed().as_secs());
+    waits
+}
+
+#[tokio::test(start_paused = true)]
+async fn g05f_one_lost_login_after_other_failures_starts_no_long_back_off() {
+    let page = || {
+        let error = Error::new(ErrorKind::Unavailable, "a page");
+        let error = error.with_status(StatusCode::INTERNAL_SERVER_ERROR);
+        Outcome::error(error.with_outcome(TokenRequestOutcome::NotUnderstood))
+    };
+    let lost = || {
+        let error = Error::new(ErrorKind::Unavailable, "connection reset");
+        Outcome::error(error.with_outcome(TokenRequestOutcome::Unknown))
+    };
+    for count in [0, 1, 2] {
+        let fleet = Fleet::with_password();
+        let turns = match count {
+            0 => vec![fleet.process_without_store()],
+            count => fleet.processes(count),
+        };
+        let story = vec![page(), page(), page(), page(), lost()];
+        let waits = waits_after(story, &fleet, &turns).await;
+        // A process that failed itself waits 2 s longer than the others.
+        assert!(waits.iter().all(|wait| *wait <= 4), "{count}: {waits:?}");
+        // A second lost login in a row may be a second rejected one.
+        let fleet = Fleet::with_password();
+        let turns = match count {
+            0 => vec![fleet.process_without_store()],
+            count => fleet.processes(count),
+        };
+        let waits = waits_after(vec![page(), lost(), lost()], &fleet, &turns).await;
+        let last = waits[waits.len() - 1];
+        assert!((300..=335).contains(&last), "{count}: {waits:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

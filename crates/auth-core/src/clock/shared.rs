@@ -72,3 +72,33 @@ impl fmt::Debug for SharedClock {
         self.as_dyn().fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Numbered(usize);
+
+    impl Clock for Numbered {
+        fn now(&self) -> Moment {
+            Moment::PAST
+        }
+
+        fn identity(&self) -> usize {
+            self.0
+        }
+    }
+
+    /// Authenticators on different clocks count rejected logins separately.
+    #[test]
+    fn a_shared_clock_has_the_identity_of_its_clock() {
+        let system = SharedClock::default();
+        assert_eq!((system.identity(), SystemClock::new().identity()), (0, 0));
+        for number in [1, 2] {
+            let clock = SharedClock::from(Numbered(number));
+            assert_eq!(clock.identity(), number);
+            assert_eq!(clock.clone().identity(), number);
+        }
+    }
+}

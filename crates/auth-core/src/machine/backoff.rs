@@ -58,6 +58,33 @@ impl Failure {
     }
 }
 
+/// Failures of one kind in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Row {
+    pub(crate) failure: Failure,
+    pub(crate) times: u32,
+}
+
+impl Row {
+    /// Returns the row with one more failure, for one process and for all processes together.
+    /// Another kind of failure begins a new row. A token request that never reached the
+    /// authorization server proves nothing, so it neither continues nor ends a row.
+    pub(crate) fn after(before: Option<Self>, failure: Failure) -> Option<Self> {
+        if !failure.may_count() {
+            return before;
+        }
+        let same = before.filter(|row| row.failure == failure);
+        let times = same.map_or(0, |row| row.times).saturating_add(1);
+        Some(Self { failure, times })
+    }
+}
+
+/// Returns the number of failures of this kind in the row.
+pub(crate) fn times(row: Option<Row>, failure: Failure) -> u32 {
+    row.filter(|row| row.failure == failure)
+        .map_or(0, |row| row.times)
+}
+
 /// Returns whether the reply is an empty 4xx. Some servers reject a secret or a refresh token that
 /// way.
 fn is_wordless(error: &Error) -> bool {
@@ -156,7 +183,7 @@ pub(crate) fn of_refusals(policy: &RefreshPolicy, times: u32) -> Duration {
 /// The number of equal failures in a row from which the long back-off applies.
 const ENOUGH: u32 = 2;
 /// The longest back-off after logins with unknown outcome.
-const LONGEST_UNKNOWN: Duration = Duration::from_secs(3600);
+pub(super) const LONGEST_UNKNOWN: Duration = Duration::from_secs(3600);
 
 #[cfg(test)]
 mod tests;

@@ -256,6 +256,7 @@ impl KeyState {
             cut_short: failure == Failure::OwnQuota || error.kind() == ErrorKind::TimedOut,
             silent: landing.silent,
             failing_for: landing.failing_for,
+            row: landing.row,
             about: landing.about,
             lockable: landing.lockable,
             jitter,

@@ -256,10 +256,8 @@ impl Memory {
             pause.left.saturating_sub(pause.yields)
         };
         let left = left.min(longest);
-        let left = self
-            .stored
-            .obeyed
-            .left((pause.number, record.failures), left, now);
+        let failures = record.row.map_or(0, |row| row.times);
+        let left = self.stored.obeyed.left((pause.number, failures), left, now);
         if left <= LAST_MOMENT {
             return None;
         }

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     account::{Account, Logins},
+    backoff::Row,
     record::Record,
 };
 use crate::{
@@ -225,6 +226,8 @@ pub(crate) struct Landing {
     pub(crate) lockable: bool,
     /// The time since the token requests of all processes began to fail.
     pub(crate) failing_for: Duration,
+    /// The last failures of all processes, if the failure was told to or by them.
+    pub(crate) row: Option<Row>,
     /// The lease was lost, or a refresh token was rejected: another process may have caused the
     /// vendor to replace the token.
     pub(crate) contested: bool,
@@ -259,6 +262,7 @@ impl Landing {
             about: None,
             lockable: false,
             failing_for: Duration::ZERO,
+            row: None,
             contested: false,
             silent: false,
             settle_at: None,

@@ -9,7 +9,7 @@ use super::codec::{Reader, Writer};
 use crate::{
     Error, ErrorKind, Key, RejectedPart, Secret, TokenRequestOutcome,
     machine::{
-        backoff::Failure,
+        backoff::{Failure, LONGEST_UNKNOWN, Row},
         prints::{Print, Prints},
     },
 };
@@ -29,8 +29,8 @@ pub(crate) struct Record {
     pub(crate) pause: Option<Pause>,
     /// The time since token requests began to fail.
     pub(crate) failing_for: Option<Duration>,
-    /// The number of token requests that have failed since.
-    pub(crate) failures: u32,
+    /// The last failures of all processes, if they are of one kind.
+    pub(crate) row: Option<Row>,
     /// The processes whose token requests failed since.
     pub(crate) failed_by: Prints,
     /// The refusal back-off of all processes.
@@ -111,7 +111,7 @@ pub(crate) struct SharedRefusals {
 }
 
 /// Identifies the layout. Bytes that begin with other text are of an unknown layout.
-const MAGIC: &[u8] = b"auth-core record 4\n";
+const MAGIC: &[u8] = b"auth-core record 5\n";
 
 impl Record {
     /// Returns the record as it is after `age`.
@@ -120,16 +120,17 @@ impl Record {
             token.left = token.left.saturating_sub(age);
         }
         self.token = self.token.filter(|token| !token.left.is_zero());
-        let over = self
+        let pause = self
             .pause
             .as_ref()
-            .map_or(LATER, |pause| pause.left + LATER)
-            < age;
+            .map_or(Duration::ZERO, |pause| pause.left);
         self.failing_for = self.failing_for.map(|time| time.saturating_add(age));
-        if over {
+        if pause + LATER < age {
             self.failing_for = None;
-            self.failures = 0;
             self.failed_by = Prints::default();
+        }
+        if pause + ROW_LIVES < age {
+            self.row = None;
         }
         if let Some(pause) = &mut self.pause {
             pause.left = pause.left.saturating_sub(age);
@@ -154,7 +155,7 @@ impl Record {
     /// Returns how long any part of the record is worth keeping.
     pub(crate) fn time_to_live(&self) -> Duration {
         let token = self.token.as_ref().map(|token| token.left);
-        let pause = self.pause.as_ref().map(|pause| pause.left + LATER);
+        let pause = self.pause.as_ref().map(|pause| pause.left + ROW_LIVES);
         let person = self.refresh.is_some() || !self.spent.is_empty();
         let person = person.then_some(REFRESH_LIVES);
         let refused = (!self.refused.is_empty()).then_some(REFUSED_LIVES);
@@ -175,7 +176,7 @@ impl Record {
             spent,
             pause,
             failing_for,
-            failures,
+            row,
             failed_by,
             refusals,
             claim,
@@ -209,7 +210,10 @@ impl Record {
             to.option(pause.status, |to, status| to.number(status.as_u16().into()));
         });
         to.option(*failing_for, Writer::time);
-        to.number((*failures).into());
+        to.option(*row, |to, row| {
+            to.text(name(&FAILURES, row.failure));
+            to.number(row.times.into());
+        });
         prints(&mut to, failed_by);
         to.option(*refusals, |to, refusals| {
             to.number(refusals.row.into());
@@ -262,7 +266,12 @@ impl Record {
                 })
             })?,
             failing_for: from.option(Reader::time)?,
-            failures: small(&mut from)?,
+            row: from.option(|from| {
+                Some(Row {
+                    failure: named(&FAILURES, from.text()?)?,
+                    times: small(from)?,
+                })
+            })?,
             failed_by: read_prints(&mut from)?,
             refusals: from.option(|from| {
                 Some(SharedRefusals {
@@ -424,6 +433,25 @@ const PARTS: [(RejectedPart, &str); 5] = [
     (RejectedPart::Request, "request"),
 ];
 
+/// The failures that processes share.
+const FAILURES: [(Failure, &str); 9] = [
+    (Failure::Unknown, "unknown"),
+    (Failure::NotUnderstood, "not understood"),
+    (Failure::Wordless, "wordless"),
+    (Failure::Throttled, "throttled"),
+    (Failure::Quota, "quota"),
+    (Failure::Rejected(RejectedPart::Credentials), "credentials"),
+    (
+        Failure::Rejected(RejectedPart::SecondFactor),
+        "second factor",
+    ),
+    (
+        Failure::Rejected(RejectedPart::RefreshToken),
+        "refresh token",
+    ),
+    (Failure::Rejected(RejectedPart::Request), "request"),
+];
+
 fn name<T: Copy + PartialEq>(names: &[(T, &'static str)], value: T) -> &'static str {
     let of = |(other, name): &(T, &'static str)| (*other == value).then_some(*name);
     names.iter().find_map(of).unwrap_or("unavailable")
@@ -436,9 +464,12 @@ fn named<T: Copy>(names: &[(T, &'static str)], name: &str) -> Option<T> {
 
 /// The longest granted scope that is stored, in bytes.
 const LONGEST_SCOPE: usize = 4096;
-/// The record keeps the content of a pause for this time after its end, because it determines the
-/// length of the next pause.
+/// The record keeps for how long and in which processes token requests fail for this time after the
+/// end of a pause, because that determines the length of the next pause.
 const LATER: Duration = Duration::from_secs(120);
+/// The record keeps the last failures for this time after the end of a pause: as long as the longest
+/// back-off, so that logins with an unknown outcome stay rare where a program asks seldom.
+const ROW_LIVES: Duration = LONGEST_UNKNOWN;
 /// The time from one use to the next. Vendors accept refresh tokens for days or months.
 pub(super) const REFRESH_LIVES: Duration = Duration::from_secs(400 * 24 * 3600);
 /// Longer than most tokens live.

@@ -268,7 +268,6 @@ impl State {
             flight.urgent = true;
             return Action::Wait;
         }
-        let repeats = self.refusals.unaccepted > 0 || self.refusals.recent > 1;
         let (mut after, mut unless) = (Duration::ZERO, None);
         if let Some(gate) = self.closed_gate(now) {
             match gate.kind {
@@ -282,7 +281,7 @@ impl State {
             }
         }
         // An API that refuses every token must not use up the quota's reserve.
-        let (reason, slots) = if repeats && self.refusals.pending {
+        let (reason, slots) = if self.refusals.pending && self.repeats(now) {
             (TokenRequestReason::Refused, Slots::Doubtful)
         } else {
             (TokenRequestReason::Needed, Slots::All)

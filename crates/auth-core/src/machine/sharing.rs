@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    backoff::{self, Failure, Situation},
+    backoff::{self, Failure, Row, Situation},
     context::Cx,
     memory::YIELD,
     orders::Own,
@@ -171,7 +171,7 @@ pub(super) fn after(cx: &mut Cx<'_>, seen: &Record, token: &AccessToken, sent: S
         spent,
         pause: None,
         failing_for: None,
-        failures: 0,
+        row: None,
         failed_by: Prints::default(),
         refusals,
         claim: None,
@@ -192,13 +192,14 @@ pub(super) fn tell(
     let valid = kept.map(|kept| (usable(&cx.rules.policy, kept), kept.lifetime));
     let valid = valid.filter(|(left, _)| !left.is_zero());
     let failing_for = record.failing_for.unwrap_or_default();
+    let row = Row::after(record.row, failure);
     let wait = backoff::after(
         &cx.rules.policy,
         Situation {
             failure,
             retry_after: error.retry_after(),
             failing_for,
-            row: record.failures.saturating_add(1),
+            row: backoff::times(row, failure),
             valid,
             spacing: cx.rules.quota.map(Quota::spacing),
             slot: Duration::ZERO,
@@ -223,11 +224,12 @@ pub(super) fn tell(
     }
     let left = pause.left;
     record.failing_for = Some(failing_for);
-    record.failures = record.failures.saturating_add(1);
+    record.row = row;
     record.pause = Some(pause);
     Told {
         left,
         failing_for,
+        row,
         // Callers get the time that holds for all processes.
         holds_for_callers: valid.is_none() && !failure.is_rejection(),
     }
@@ -247,6 +249,7 @@ pub(super) struct Told {
     /// How long no process sends a token request.
     pub(super) left: Duration,
     pub(super) failing_for: Duration,
+    pub(super) row: Option<Row>,
     pub(super) holds_for_callers: bool,
 }
 

@@ -474,3 +474,6 @@ const WIDER_SCOPE: Label = Label {
 };
 
 const GRANTED: &str = "granted";
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,7 @@ impl Origin {
         };
         let https = *scheme == Scheme::HTTPS;
         if !https && *scheme != Scheme::HTTP {
-            return Err(bad("has another scheme than https"));
+            return Err(bad("has another scheme than https; write https://"));
         }
         let authority = authority.as_str();
         if authority.contains('@') {

@@ -93,3 +93,18 @@ thread_local! {
         })
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_of_64_bytes_is_remembered_and_a_longer_one_is_not() {
+        let list = ListNumber::default();
+        for (length, known) in [(64, Some(Destination::Permitted)), (65, None)] {
+            let uri = format!("https://{}/", "a".repeat(length)).parse().unwrap();
+            list.remember(&uri, Destination::Permitted);
+            assert_eq!(list.recall(&uri), known, "{length}");
+        }
+    }
+}

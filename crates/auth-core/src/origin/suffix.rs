@@ -60,3 +60,22 @@ const REGISTRIES: [&str; 15] = [
     "ac", "asn", "co", "com", "edu", "go", "gob", "gov", "gv", "ltd", "ne", "net", "or", "org",
     "plc",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_labels_only_a_registry_under_a_country_code_is_refused() {
+        for own in ["example.com", "example.io", "co.example", "com.com"] {
+            let suffix = Suffix::parse("origins", &format!("https://{own}")).unwrap();
+            assert!(suffix.is_above(&format!("acme.{own}"), 443), "{own}");
+        }
+        for registry in ["co.uk", "com.au", "CO.JP"] {
+            let error = Suffix::parse("origins", &format!("https://{registry}")).unwrap_err();
+            assert_eq!(error.field(), Some("origins"));
+            let text = error.to_string();
+            assert!(text.contains("anybody can register"), "{registry}: {text}");
+        }
+    }
+}

@@ -45,10 +45,11 @@ pub(crate) fn hash_of(texts: [&str; 2]) -> u64 {
             hash = mix(hash ^ u64::from_le_bytes(*word));
             rest = more;
         }
-        let last = rest
-            .iter()
-            .fold(0, |last, byte| last << 8 | u64::from(*byte));
-        hash = mix(hash ^ (last << 8 | rest.len() as u64));
+        // At most 7 bytes are left. The length tells them from a text that ends with zeros.
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        last[7] = rest.len() as u8;
+        hash = mix(hash ^ u64::from_le_bytes(last));
     }
     hash.max(1)
 }
@@ -63,6 +64,8 @@ const MAX_WARNINGS: usize = 64;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -79,5 +82,42 @@ mod tests {
         assert_eq!(given("a"), 0);
         let mut held = warned.0.get().unwrap().iter();
         assert!(held.all(|held| held.load(Ordering::Relaxed) != 0));
+    }
+
+    /// Also those whose hashes begin at the same place.
+    #[test]
+    fn each_of_the_first_64_destinations_is_warned_about() {
+        let warned = Warned::default();
+        let first = |number: &usize| warned.is_first("a", &format!("host-{number}"));
+        assert_eq!((0..MAX_WARNINGS).filter(first).count(), MAX_WARNINGS);
+        assert_eq!((0..MAX_WARNINGS).filter(first).count(), 0);
+    }
+
+    #[test]
+    fn different_texts_have_different_hashes() {
+        let mut hosts: Vec<String> = (0..=u8::MAX).map(|byte| char::from(byte).into()).collect();
+        // All lengths around a word of 8 bytes, and zeros at the end.
+        for length in 0..20 {
+            hosts.push("ab".repeat(length));
+            hosts.push(format!("x{}", "\0".repeat(length)));
+        }
+        // One bit of a whole word differs.
+        for place in 0..8 {
+            for bit in 0..7 {
+                let mut host = *b"host-001.example";
+                host[place] ^= 1 << bit;
+                hosts.push(String::from_utf8_lossy(&host).into_owned());
+            }
+        }
+        let hosts: HashSet<_> = hosts.into_iter().collect();
+        let causes = ["", "a", "other_origin", "other_host"];
+        let pairs = causes.iter().flat_map(|cause| {
+            let hosts = hosts.iter();
+            hosts.map(|host| hash_of([cause, host]))
+        });
+        let hashes: HashSet<_> = pairs.collect();
+        assert_eq!(hashes.len(), causes.len() * hosts.len());
+        assert!(!hashes.contains(&0));
+        assert_ne!(hash_of(["ab", "c"]), hash_of(["a", "bc"]));
     }
 }

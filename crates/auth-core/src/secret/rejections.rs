@@ -42,7 +42,7 @@ impl Counted {
     }
 
     /// Returns how long no login is sent after `times` rejections in a row, the last of them
-    /// `since_last` ago. The first two rejections cause no pause.
+    /// `since_last` ago. The first rejection causes no pause.
     pub(crate) fn forbidden_for(self, times: u32, since_last: Duration) -> Option<Duration> {
         let more = times.checked_sub(ALLOWED)?;
         let pause = match self {
@@ -156,6 +156,25 @@ const SECOND_FACTOR: u16 = 0x2f2f;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Credentials;
+
+    const START: Duration = Duration::from_secs(1_000);
+    const HOUR: Duration = Duration::from_secs(3_600);
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn account(name: &str, password: &'static str) -> CredentialsId {
+        let credentials = Credentials::lockable(&[name], [password.into()]);
+        credentials.id().unwrap()
+    }
+
+    /// A time after the start of the test.
+    fn after(time: Duration) -> Moment {
+        Moment::new(START, START) + time
+    }
+
+    fn rejected(text: &str) -> Error {
+        Error::new(ErrorKind::Rejected, text.to_owned())
+    }
 
     #[test]
     fn pauses_after_rejected_codes_double_up_to_a_day() {
@@ -195,5 +214,86 @@ mod tests {
         ] {
             assert_eq!(rejected(kind, part), counted, "{kind:?} {part:?}");
         }
+    }
+
+    #[test]
+    fn a_third_login_waits_a_day_after_the_second_rejection() {
+        let mut rejections = Rejections::default();
+        let (own, other) = (account("a", "fake-secret-1"), account("b", "fake-secret-1"));
+        let changed = account("a", "fake-secret-2");
+        let password = Counted::Credentials;
+        rejections.reject(own, password, 1, &rejected("first"), after(Duration::ZERO));
+        assert!(rejections.forbid(own, after(Duration::ZERO)).is_none());
+        rejections.reject(own, password, 1, &rejected("second"), after(HOUR));
+        let forbidden = rejections.forbid(own, after(2 * HOUR)).unwrap();
+        assert_eq!(forbidden.counted, password);
+        assert_eq!(forbidden.wait, 23 * HOUR, "counted from the last rejection");
+        let cause = forbidden.cause.unwrap().to_string();
+        assert!(cause.contains("second"), "{cause}");
+        for free in [other, changed] {
+            assert!(rejections.forbid(free, after(2 * HOUR)).is_none());
+        }
+        assert!(rejections.forbid(own, after(25 * HOUR)).is_none());
+        // Without a store, other processes may send the same login: one rejection counts as two.
+        rejections.reject(other, password, 2, &rejected("both"), after(HOUR));
+        assert!(rejections.forbid(other, after(HOUR)).is_some());
+    }
+
+    #[test]
+    fn the_longer_of_the_two_pauses_is_waited_for() {
+        let mut rejections = Rejections::default();
+        let own = account("a", "fake-secret-1");
+        let code = rejected("code");
+        rejections.reject(own, Counted::SecondFactor, 2, &code, after(Duration::ZERO));
+        let forbidden = rejections.forbid(own, after(MINUTE)).unwrap();
+        let shown = (forbidden.counted, forbidden.wait);
+        assert_eq!(shown, (Counted::SecondFactor, 9 * MINUTE));
+        let password = rejected("password");
+        rejections.reject(own, Counted::Credentials, 2, &password, after(MINUTE));
+        let forbidden = rejections.forbid(own, after(MINUTE)).unwrap();
+        let shown = (forbidden.counted, forbidden.wait);
+        assert_eq!(shown, (Counted::Credentials, 24 * HOUR));
+    }
+
+    #[test]
+    fn an_accepted_login_ends_both_pauses_of_these_credentials() {
+        let mut rejections = Rejections::default();
+        let (own, other) = (account("a", "fake-secret-1"), account("a", "fake-secret-2"));
+        let start = after(Duration::ZERO);
+        for id in [own, other] {
+            for counted in Counted::ALL {
+                rejections.reject(id, counted, 2, &rejected("fake"), start);
+            }
+        }
+        rejections.accept(own);
+        assert!(rejections.forbid(own, start).is_none());
+        assert!(rejections.forbid(other, start).is_some());
+        // The next rejection is the first of a new count.
+        rejections.reject(own, Counted::Credentials, 1, &rejected("fake"), start);
+        assert!(rejections.forbid(own, start).is_none());
+    }
+
+    #[test]
+    fn an_operator_clears_all_credentials_of_one_account() {
+        let mut rejections = Rejections::default();
+        let (old, new) = (account("a", "fake-secret-1"), account("a", "fake-secret-2"));
+        let other = account("b", "fake-secret-1");
+        let start = after(Duration::ZERO);
+        for id in [old, new, other] {
+            rejections.reject(id, Counted::Credentials, 2, &rejected("fake"), start);
+        }
+        rejections.clear(old.account());
+        let forbidden = [old, new, other].map(|id| rejections.forbid(id, start).is_some());
+        assert_eq!(forbidden, [false, false, true]);
+    }
+
+    #[test]
+    fn the_marks_of_the_two_counts_are_the_same_in_every_release() {
+        // Other processes may run another release, and stores hold the marks.
+        let account = ["https://example.com/token", "client"];
+        let credentials = Credentials::new(&account, ["fake-secret-1".into()]);
+        let id = credentials.id().unwrap();
+        let marks = Counted::ALL.map(|counted| counted.mark(id));
+        assert_eq!(marks, [0xa1ca, 0x8ee5]);
     }
 }

@@ -225,6 +225,13 @@ fn g18_text_in_place_of_a_reference_is_not_repeated() {
     let text = toml::Deserializer::parse("secret = \"fake-secret-71\"\nsecrt = 1");
     let error = read::<Vendor, _>(text.unwrap()).unwrap_err();
     assert!(!format!("{error} {error:?}").contains(PLANTED), "{error}");
+    // YAML has tags, which serde calls enums: `secret: !vault fake-secret-71`.
+    let tag = serde::de::value::StrDeserializer::<serde::de::value::Error>::new(PLANTED);
+    let tag = serde::de::value::EnumAccessDeserializer::new(tag);
+    let error = SharedSecretSource::deserialize(tag).unwrap_err();
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("file:/path"), "{text}");
+    assert!(!text.contains(PLANTED), "{text}");
     // JSON has kinds of values that TOML lacks.
     for value in ["null", "18446744073709551615", "-3"] {
         let mut json = serde_json::Deserializer::from_str(value);

@@ -167,3 +167,6 @@ impl fmt::Debug for MemoryStore {
 /// A smaller difference between the two clocks is taken as a correction of the wall clock.
 const SLEPT: Duration = Duration::from_secs(5);
 const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
+#[cfg(test)]
+mod tests;

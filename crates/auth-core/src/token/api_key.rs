@@ -63,3 +63,25 @@ impl TokenSource for ApiKey {
         Ok(AccessToken::permanent(key))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ErrorKind, Secret, TokenRequestReason};
+
+    #[tokio::test]
+    async fn a_key_that_no_header_may_carry_is_an_error_on_its_field() {
+        for key in ["", "fake key", "fake-key\n", "fake-k\u{e9}y"] {
+            let source = || ApiKey::new(Secret::new(key));
+            for (source, field) in [
+                (source(), "api_key"),
+                (source().field("webhook_key"), "webhook_key"),
+            ] {
+                let request = TokenRequest::new(TokenRequestReason::Needed);
+                let error = source.fetch(request).await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Config);
+                assert_eq!(error.field(), Some(field), "{key:?}");
+            }
+        }
+    }
+}

@@ -299,4 +299,10 @@ mod tests {
         full.remove(name(0));
         assert!(signing.sign_vacant(&mut full).is_some());
     }
+
+    #[test]
+    fn each_of_several_shards_has_its_own_copy() {
+        let copies = [1, 2, 8].map(Copies::of);
+        assert_eq!(copies, [Copies::One, Copies::Several, Copies::Several]);
+    }
 }

@@ -243,4 +243,25 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn g18_a_token_that_no_header_may_carry_is_a_protocol_error() {
+        for token in [
+            "",
+            "fake token",
+            "fake-token\n",
+            "fake\ttoken",
+            "fake-t\u{f6}ken",
+        ] {
+            let lines = Scheme::bearer().lines("example", &Secret::new(token));
+            let error = lines.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Protocol, "{token:?}");
+            let text = error.to_string();
+            assert!(
+                text.contains("the access token is empty or contains"),
+                "{text}"
+            );
+            assert!(!text.contains("fake"), "{text}");
+        }
+    }
 }

@@ -210,3 +210,62 @@ impl<S: TokenSource> DynSource for S {
         Box::pin(TokenSource::first_refresh_token(self))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A source with the defaults of the trait.
+    struct Plain;
+
+    impl TokenSource for Plain {
+        async fn fetch(&self, _: TokenRequest) -> Result<AccessToken, Error> {
+            Ok(AccessToken::new("fake-token"))
+        }
+    }
+
+    /// A source for which a person logs in.
+    struct OfPerson;
+
+    impl TokenSource for OfPerson {
+        async fn fetch(&self, _: TokenRequest) -> Result<AccessToken, Error> {
+            Ok(AccessToken::new("fake-token"))
+        }
+
+        fn keeps_refresh_tokens(&self) -> bool {
+            true
+        }
+
+        fn own_scope(&self) -> Option<&str> {
+            Some("read")
+        }
+
+        fn needs_refresh_token(&self) -> bool {
+            true
+        }
+
+        async fn first_refresh_token(&self) -> Result<Option<Secret>, Error> {
+            Ok(Some(Secret::new("fake-refresh-token")))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_source_without_settings_has_neither_refresh_tokens_nor_scope_nor_credentials() {
+        let plain: &dyn DynSource = &Plain;
+        assert!(!plain.keeps_refresh_tokens());
+        assert!(!plain.needs_refresh_token());
+        assert_eq!(plain.own_scope(), None);
+        assert_eq!(plain.first_refresh_token().await.unwrap(), None);
+        assert_eq!(plain.credentials().await.unwrap().id(), None);
+    }
+
+    #[tokio::test]
+    async fn a_source_behind_a_pointer_keeps_its_own_answers() {
+        let person: &dyn DynSource = &OfPerson;
+        assert!(person.keeps_refresh_tokens());
+        assert!(person.needs_refresh_token());
+        assert_eq!(person.own_scope(), Some("read"));
+        let first = person.first_refresh_token().await.unwrap();
+        assert_eq!(first, Some(Secret::new("fake-refresh-token")));
+    }
+}

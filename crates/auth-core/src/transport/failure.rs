@@ -55,7 +55,50 @@ impl ConnectFailure {
             None => cause(&links, is_https),
         })
     }
+
+    /// Returns what the server said against the client's certificate, if it ended the connection
+    /// for that reason. The server has read no request then.
+    ///
+    /// With TLS 1.3 the server checks the certificate while the client already sends (RFC 8446
+    /// section 2), so HTTP clients do not report a failed connection.
+    #[must_use]
+    pub fn of_client_certificate(error: &(dyn StdError + 'static)) -> Option<&'static str> {
+        chain(error).find_map(|error| {
+            let text = error.to_string();
+            let letters = text.chars().filter(char::is_ascii_alphabetic);
+            let words = letters.collect::<String>().to_ascii_lowercase();
+            let (_, alert) = words.split_once("alert")?;
+            let known = ALERTS.iter().find(|(name, _)| alert.starts_with(name));
+            known.map(|&(_, meaning)| meaning)
+        })
+    }
 }
+
+/// Alerts about a certificate (RFC 8446 section 6.2). rustls writes `received fatal alert:
+/// UnknownCA`, OpenSSL `tlsv1 alert unknown ca`.
+const ALERTS: [(&str, &str); 7] = [
+    (
+        "certificaterequired",
+        "the server requires a client certificate; set one on the HTTP client, for example with \
+         reqwest's `identity`",
+    ),
+    (
+        "unknownca",
+        "the server does not trust the CA of the client certificate; check certificate and chain",
+    ),
+    (
+        "certificateexpired",
+        "the client certificate has expired; renew it",
+    ),
+    (
+        "certificaterevoked",
+        "the client certificate is revoked; replace it",
+    ),
+    ("badcertificate", REJECTED),
+    ("unsupportedcertificate", REJECTED),
+    ("certificateunknown", REJECTED),
+];
+const REJECTED: &str = "the server rejected the client certificate; check certificate and chain";
 
 /// One error of a chain.
 struct Link {
@@ -279,6 +322,37 @@ mod tests {
         }
         let plain = Step("client error (Connect)", bare("some trouble").into());
         assert_eq!(cause_of(plain, "http://127.0.0.1/"), "some trouble");
+    }
+
+    #[test]
+    fn an_alert_about_the_client_certificate_is_told_in_words() {
+        for (text, told) in [
+            ("received fatal alert: CertificateRequired", "requires a"),
+            (
+                "error:0A00045C:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required",
+                "requires a",
+            ),
+            ("received fatal alert: UnknownCA", "does not trust the CA"),
+            ("tlsv1 alert unknown ca", "does not trust the CA"),
+            ("received fatal alert: CertificateExpired", "has expired"),
+            ("received fatal alert: CertificateRevoked", "is revoked"),
+            ("received fatal alert: BadCertificate", "rejected the"),
+            ("sslv3 alert bad certificate", "rejected the"),
+            ("received fatal alert: CertificateUnknown", "rejected the"),
+            ("received fatal alert: UnsupportedCertificate", "rejected"),
+        ] {
+            let error = Step("connection error", io::Error::other(text).into());
+            let meaning = ConnectFailure::of_client_certificate(&error);
+            assert!(meaning.is_some_and(|it| it.contains(told)), "{text}");
+        }
+        for other in [
+            "received fatal alert: InternalError",
+            "invalid peer certificate: UnknownIssuer",
+            "connection reset",
+        ] {
+            let error = Step("connection error", io::Error::other(other).into());
+            assert_eq!(ConnectFailure::of_client_certificate(&error), None);
+        }
     }
 
     /// Errors as the operating system gives them, with its own texts.

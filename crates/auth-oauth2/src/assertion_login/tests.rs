@@ -167,6 +167,7 @@ async fn wrong_settings_are_named_and_nothing_is_sent() {
             "url",
         ),
         (with(URL, ""), "client_id"),
+        (with(URL, "me\n"), "client_id"),
         (with(URL, "wrong"), "signing_key"),
         (
             with(URL, "me").header(header::AUTHORIZATION, "fake-secret-1"),

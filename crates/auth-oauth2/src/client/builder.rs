@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Assertion, AssertionContext, BodyFormat, ClientAuth, Discovery, DiscoveryBuilder, ReplyRules,
-    Scrubber, TokenEndpoint, discovery::Issuer, parameter, secret_setting,
+    Scrubber, TokenEndpoint, check_identifier, discovery::Issuer, parameter, secret_setting,
     token_endpoint::MAX_REPLY, token_url,
 };
 
@@ -314,7 +314,7 @@ impl ClientBuilder {
     /// - `token_url`: not an absolute URL; neither `https` nor `http` to an origin of
     ///   [`danger_allow_http`](Self::danger_allow_http); user information (`user@host`); a
     ///   fragment; or a query with a credential or with a parameter that the request's body has.
-    /// - `client_id`: empty; or a colon with [`ClientAuth::BasicRaw`] or
+    /// - `client_id`: empty, or with white space at an end; or a colon with [`ClientAuth::BasicRaw`] or
     ///   [`ClientAuth::BasicRawWithId`].
     /// - `client_secret`: not set although [`client_auth`](Self::client_auth) sends a secret; or
     ///   empty, if it is given as a `Secret`.
@@ -427,9 +427,7 @@ impl ClientBuilder {
 
     fn check_client(&self) -> Result<(), Error> {
         let method = self.client_auth;
-        if self.client_id.is_empty() {
-            return Err(Error::config("client_id", "must not be empty"));
-        }
+        check_identifier("client_id", &self.client_id)?;
         if method.is_raw() && self.client_id.contains(':') {
             let problem = "has a colon, which ends it in HTTP Basic (RFC 7617); set `client_auth` to `ClientAuth::Basic`";
             return Err(Error::config("client_id", problem));

@@ -151,6 +151,16 @@ async fn basic_and_the_client_id_in_the_body() {
     assert_eq!(raw.build().unwrap_err().field(), Some("client_id"));
 }
 
+#[test]
+fn a_client_identifier_with_white_space_at_an_end_is_an_error() {
+    for id in ["", " ", "my-client\n", "\tmy-client", "my\nclient"] {
+        let client =
+            Client::builder(URL, id, Recorder::default()).secret(Secret::new("fake-secret-1"));
+        let error = client.build().unwrap_err();
+        assert_eq!(error.field(), Some("client_id"), "{id:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_client_with_basic_empty_secret_sends_the_colon() {
     let method = ClientAuth::BasicEmptySecret;

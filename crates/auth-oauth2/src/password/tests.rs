@@ -105,7 +105,11 @@ async fn s07_the_password_is_read_for_each_token_request() {
 async fn wrong_settings_name_the_field() {
     let transport = Recorder::default();
     let client = builder(&transport).build().unwrap();
-    for (field, username, password) in [("username", "", "fake-word-1"), ("password", "me", "")] {
+    for (field, username, password) in [
+        ("username", "", "fake-word-1"),
+        ("username", "me\r\n", "fake-word-1"),
+        ("password", "me", ""),
+    ] {
         let error = client
             .password(username, Secret::new(password))
             .unwrap_err();

@@ -6,10 +6,12 @@ use auth_core::{ErrorKind, TokenRequestOutcome, Transport};
 use auth_reqwest::ReqwestTransport;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use reqwest::Certificate;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::{
     TlsAcceptor,
-    rustls::{ServerConfig, pki_types::PrivatePkcs8KeyDer},
+    rustls::{
+        RootCertStore, ServerConfig, pki_types::PrivatePkcs8KeyDer, server::WebPkiClientVerifier,
+    },
 };
 
 use crate::server::{BODY, CAP, Server, builder, read_request, request};
@@ -98,6 +100,42 @@ async fn s51_the_default_settings_reject_an_untrusted_certificate() {
         // This happens on a machine without root certificates.
         Err(error) => assert_eq!(error.field(), Some("client"), "{error:?}"),
     }
+}
+
+/// With TLS 1.3 the server checks the client's certificate while the client already sends.
+#[tokio::test]
+async fn a_missing_client_certificate_is_named() {
+    let key = KeyPair::generate().unwrap();
+    let parameters = CertificateParams::new(["127.0.0.1".into()]).unwrap();
+    let own = parameters.self_signed(&key).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(own.der().clone()).unwrap();
+    let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build();
+    let config = ServerConfig::builder()
+        .with_client_cert_verifier(verifier.unwrap())
+        .with_single_cert(
+            vec![own.der().clone()],
+            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+        )
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let transport = trusting(Certificate::from_der(own.der()).unwrap());
+    let server = Server::start().await;
+    let url = format!("https://127.0.0.1:{}/token", server.port());
+    let (reply, ()) = tokio::join!(transport.send(request(&url), CAP), async {
+        let accepted = acceptor.accept(server.accept().await).into_fallible().await;
+        let (_, mut peer) = accepted.err().unwrap();
+        // Reads what the client sent: a connection that is closed with unread bytes is reset, and
+        // the alert may be lost.
+        peer.read_to_end(&mut Vec::new()).await.unwrap();
+    });
+    let error = reply.unwrap_err();
+    assert_eq!(error.outcome(), TokenRequestOutcome::NotSent);
+    let message = error.to_string();
+    assert!(
+        message.contains(": the server requires a client certificate; set one"),
+        "{message}"
+    );
 }
 
 async fn assert_refused(cause: &str, acceptor: &TlsAcceptor, transport: &ReqwestTransport) {

@@ -260,7 +260,7 @@ fn remove(path: &Path) -> Result<(), Error> {
 }
 
 fn failed(step: &str, path: &Path, error: io::Error) -> Error {
-    let message = format!("file store: {step} `{}` failed", path.display());
+    let message = format!("file store: {step} `{}` failed: {error}", path.display());
     Error::new(ErrorKind::Store, message).with_source(error)
 }
 

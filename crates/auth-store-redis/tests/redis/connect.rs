@@ -140,7 +140,9 @@ async fn connecting_has_its_own_limit() {
     store.connect().await.unwrap();
     let nobody = redis_process::free_port();
     let store = build(RedisStore::builder(format!("redis://127.0.0.1:{nobody}")));
-    fails(store.connect().await, "the connection was refused");
+    let error = store.connect().await.unwrap_err();
+    assert_eq!(error.host(), Some(&*format!("127.0.0.1:{nobody}")));
+    fails(Err(error), "the connection was refused");
     for limit in [Duration::ZERO, Duration::from_secs(61)] {
         let store = RedisStore::builder(server.url()).connect_timeout(limit);
         let error = store.danger_unsealed().build().unwrap_err();

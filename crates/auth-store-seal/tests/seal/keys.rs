@@ -126,7 +126,11 @@ async fn a_missing_second_key_does_not_block_the_first() {
     let version = Some(mine.version);
     let replace = sealed(&inner, 2).replace(&key(), version, entry(2)).await;
     assert!(replace.unwrap());
-    assert_miss(store.load(&key()).await.unwrap(), 2);
+    let told = assert_miss(store.load(&key()).await.unwrap(), 2);
+    assert!(
+        told.ends_with("; the second key: vault: no answer"),
+        "{told}"
+    );
     *answer.lock().unwrap() = Ok(text(2));
     let other = store.load(&key()).await.unwrap().unwrap();
     assert_eq!(&other.content.unwrap()[..], CONTENT);

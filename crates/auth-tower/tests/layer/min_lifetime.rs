@@ -167,6 +167,22 @@ async fn a_token_that_lives_long_enough_permits_renewals_again() {
     assert_eq!((api.seen().len(), world.source.fetches()), (6, 4));
 }
 
+/// No upload in between sees that the renewed token lives long enough.
+#[tokio::test(start_paused = true)]
+async fn a_renewed_token_that_lived_long_enough_is_renewed_when_it_no_longer_does() {
+    let world = half_an_hour_later().await;
+    let (api, mut client) = client(&world, 40 * MINUTE);
+    for _ in 0..3 {
+        in_time(send(&mut client, upload(URL))).await.unwrap();
+        world.clock.advance(30 * MINUTE).await;
+    }
+    assert_eq!(
+        api.tokens(),
+        ["fake-token-2", "fake-token-3", "fake-token-4"]
+    );
+    assert_eq!(world.source.fetches(), 4);
+}
+
 #[tokio::test(start_paused = true)]
 async fn g13_a_request_with_its_own_credentials_does_not_wait_and_starts_no_renewal() {
     for world in [half_an_hour_later().await, World::cold()] {

@@ -1,5 +1,7 @@
 //! The text of the page.
 
+mod requests;
+
 use std::fmt::Write as _;
 
 use super::{
@@ -47,29 +49,6 @@ const EXTENSION: &str = "map with room, response with an extension";
 const FULL: &str = "full map";
 const SHORT_KEY: &str = "key with a subject of 16 bytes";
 const LONG_KEY: &str = "key with a subject of 1 KiB";
-
-/// Rows of the table of requests: the stack, and the request.
-const REQUESTS: [(&str, &str); 19] = [
-    (STATIC, ROOM),
-    (LOCK, ROOM),
-    (OFF, ROOM),
-    (ON, ROOM),
-    (METRICS, ROOM),
-    (RETRY, ROOM),
-    (BODY, ROOM),
-    (STATIC, EXTENSION),
-    (OFF, EXTENSION),
-    (STATIC, FULL),
-    (OFF, FULL),
-    (ON, FULL),
-    (RETRY, FULL),
-    (OFF, "map with room, URI with :443"),
-    (OFF, "another origin, 1 permitted"),
-    (OFF, "another origin, 20 permitted"),
-    (KEYED_OFF, SHORT_KEY),
-    (KEYED_OFF, LONG_KEY),
-    (KEYED, LONG_KEY),
-];
 
 /// Makes the page. Fails if one of its figures was not measured.
 pub(crate) fn page(figures: &Figures, conditions: &Conditions) -> Result<String> {
@@ -220,182 +199,6 @@ impl Page<'_> {
         Ok(text)
     }
 
-    fn requests(&mut self) -> Result {
-        self.section("A request");
-        self.add(
-            "The service below answers at once, so that only the layer's own work counts. All \
-             figures are over the same request without a layer. Each request has six headers, two \
-             of them made for the request. A request to hyper-util's client or to reqwest is one \
-             with \"response with an extension\".\n\n\
-             | stack | request | instructions | allocations | ns |\n|---|---|---:|---:|---:|\n",
-        );
-        for (stack, request) in REQUESTS {
-            let of = |unit| self.request(stack, request, unit);
-            let line = format!(
-                "| {stack} | {request} | {} | {} | {} |\n",
-                number(of("instructions")?.round()),
-                number(of("allocations")?.round()),
-                fixed(of("ns")?, 0),
-            );
-            self.add(&line);
-        }
-        self.add(
-            "\nA request to another origin costs more than a signed request, because its response \
-             carries an [`AuthOutcome`](crate::AuthOutcome) that says that nothing was signed.\n",
-        );
-        Ok(())
-    }
-
-    fn plot(&mut self) -> Result {
-        self.section("Instructions by stack");
-        let of = |label, is_ours, value: Result<f64>| -> Result<Bar> {
-            Ok(Bar {
-                label,
-                value: value?,
-                is_ours,
-            })
-        };
-        let request = |stack| self.request(stack, ROOM, "instructions");
-        let hyper = |stack| -> Result<f64> {
-            Ok(self.hyper_figure(stack, "instructions")?
-                - self.hyper_figure(HYPER_BARE, "instructions")?)
-        };
-        let reqwest = |stack| self.reqwest_figure("GET", stack, "instructions over its floor");
-        let groups = [
-            Group {
-                title: "A service that answers at once",
-                bars: vec![
-                    of("static header, tower-http", false, request(STATIC))?,
-                    of("hand-written layer, RwLock", false, request(LOCK))?,
-                    of("AuthLayer, replay off", true, request(OFF))?,
-                    of("AuthLayer", true, request(ON))?,
-                    of("tower Retry + static header", false, request(RETRY))?,
-                ],
-            },
-            Group {
-                title: "hyper-util's client",
-                bars: vec![
-                    of("static header, tower-http", false, hyper(STATIC))?,
-                    of("hand-written layer, RwLock", false, hyper(LOCK))?,
-                    of("AuthLayer, replay off", true, hyper(OFF))?,
-                    of("AuthLayer", true, hyper(ON))?,
-                    of("tower Retry + static header", false, hyper(RETRY))?,
-                ],
-            },
-            Group {
-                title: "reqwest",
-                bars: vec![
-                    of("ReqwestService without a layer", true, reqwest(SERVICE))?,
-                    of(
-                        "AuthLayer, replay off, ReqwestService",
-                        true,
-                        reqwest(SERVICE_OFF),
-                    )?,
-                    of("AuthLayer, ReqwestService", true, reqwest(SERVICE_ON))?,
-                ],
-            },
-            Group {
-                title: "reqwest-middleware",
-                bars: vec![
-                    of("hand-written, RwLock", false, reqwest(HAND))?,
-                    of("AuthMiddleware, replay off", true, reqwest(MIDDLEWARE_OFF))?,
-                    of(
-                        "hand-written, RwLock, try_clone",
-                        false,
-                        reqwest(HAND_REPLAY),
-                    )?,
-                    of("AuthMiddleware", true, reqwest(MIDDLEWARE))?,
-                ],
-            },
-        ];
-        let plot = plot::draw(
-            "Instructions for each request, by stack",
-            "Bars with the instructions that each stack adds to a request, in four groups: a \
-             service that answers at once, hyper-util's client, reqwest, reqwest-middleware. The \
-             tables on this page have the same numbers.",
-            &groups,
-        );
-        self.add(
-            "Each bar is what the stack adds to the same request without it. Blue: these crates. \
-             Grey: others. Each group has its own scale.\n\n",
-        );
-        self.add(&plot);
-        Ok(())
-    }
-
-    fn hyper(&mut self) -> Result {
-        self.section("Around hyper-util's client");
-        self.add(
-            "HTTP/1.1 over loopback, the server in the same thread. Instructions and allocations of \
-             the whole program for one request: client, server and runtime. The time contains the \
-             system calls, and shows that the layer is hardly visible beside them.\n\n\
-             | stack | instructions | more than without a layer | allocations | µs |\n\
-             |---|---:|---:|---:|---:|\n",
-        );
-        let bare = self.hyper_figure(HYPER_BARE, "instructions")?;
-        for stack in [HYPER_BARE, STATIC, LOCK, OFF, ON, BODY, RETRY] {
-            let count = self.hyper_figure(stack, "instructions")?;
-            let line = format!(
-                "| {stack} | {} | {} | {} | {} |\n",
-                number(count.round()),
-                number((count - bare).round()),
-                fixed(self.hyper_figure(stack, "allocations")?, 0),
-                fixed(self.hyper_figure(stack, "µs")?, 1),
-            );
-            self.add(&line);
-        }
-        Ok(())
-    }
-
-    fn reqwest_figure(&self, method: &str, stack: &str, unit: &str) -> Result<f64> {
-        self.value(REQWEST, &format!("{method}, {stack}: {unit}"))
-    }
-
-    fn reqwest(&mut self) -> Result {
-        self.section("With reqwest and reqwest-middleware");
-        self.add(
-            "HTTP/1.1 over loopback, the server in the same thread; a GET, and a POST with 64 bytes \
-             of JSON. The first stack of each table is the base of the others. A hand-written \
-             middleware checks no destination, requests no token, and does not know which token was \
-             refused.\n",
-        );
-        for stacks in [
-            &[REQWEST_BARE, SERVICE, SERVICE_OFF, SERVICE_ON][..],
-            &[CHAIN, HAND, MIDDLEWARE_OFF, HAND_REPLAY, MIDDLEWARE],
-        ] {
-            self.add(
-                "\n| stack | GET, instructions | more | allocations more | POST, instructions | more \
-                 | allocations more |\n|---|---:|---:|---:|---:|---:|---:|\n",
-            );
-            for stack in stacks {
-                let mut line = format!("| {stack} |");
-                for method in ["GET", "POST"] {
-                    let of = |unit| self.reqwest_figure(method, stack, unit);
-                    let base = of("instructions")?
-                        - self.reqwest_figure(method, stacks[0], "instructions")?;
-                    let _ = write!(
-                        line,
-                        " {} | {} | {} |",
-                        number(of("instructions")?.round()),
-                        number(base.round()),
-                        number(
-                            (of("allocations over its floor")?
-                                - self.reqwest_figure(
-                                    method,
-                                    stacks[0],
-                                    "allocations over its floor"
-                                )?)
-                            .round()
-                        ),
-                    );
-                }
-                line.push('\n');
-                self.add(&line);
-            }
-        }
-        Ok(())
-    }
-
     fn tasks(&mut self) -> Result {
         self.section("Many tasks and threads");
         let text = format!(
@@ -441,8 +244,7 @@ impl Page<'_> {
              | a task whose request waits for a token | {} |\n\
              | a task that only waits | {} |\n\n\
              A service with many users needs one key for each user; `shards(1)` is the right \
-             setting there. 100,000 waiting requests are woken in {} ms: {} times as long as 100,000 \
-             tasks that do nothing.\n",
+             setting there.{}\n",
             number(self.key_bytes()?),
             number(self.value(MEMORY, "a key, shards(1): bytes")?),
             number(self.value(MEMORY, "a key, shards(8): bytes")?),
@@ -456,14 +258,26 @@ impl Page<'_> {
             )?),
             number(self.value(MEMORY, "a task that waits for a token: bytes")?),
             number(self.value(MEMORY, "a task that waits to be woken: bytes")?),
-            fixed(self.value(STAMPEDE, WAKING)?, 0),
-            number(self.value(
-                STAMPEDE,
-                "waking 100000 waiters, of waking bare tasks, median"
-            )?),
+            self.waking()?,
         );
         self.add(&text);
         Ok(())
+    }
+
+    /// Empty if the machine was too busy to measure it.
+    fn waking(&self) -> Result<String> {
+        let time = self.value(STAMPEDE, WAKING)?;
+        let ratio = "waking 100000 waiters, of waking bare tasks, median";
+        let ratio = self.value(STAMPEDE, ratio)?;
+        if time.is_nan() || ratio.is_nan() {
+            return Ok(String::new());
+        }
+        Ok(format!(
+            " 100,000 waiting requests are woken in {} ms: {} times as long as 100,000 tasks that \
+             do nothing.",
+            fixed(time, 0),
+            number(ratio),
+        ))
     }
 
     fn build(&mut self) -> Result {
@@ -529,122 +343,4 @@ pub(crate) fn tasks_sentence(figures: &Figures, processors: usize) -> Result<Str
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::costs::rows::ROWS;
-
-    fn conditions() -> Conditions {
-        Conditions {
-            date: String::from("2026-01-02"),
-            processors: 2,
-            model: String::from("A processor"),
-            compiler: String::from("rustc 1.2.3"),
-        }
-    }
-
-    /// Answers each demand for a figure until there is a page. Returns the figures as JSON.
-    fn asked_for() -> String {
-        let rows = ROWS.iter().map(|row| line(row.bench, row.figure, "1"));
-        let mut json: String = rows.collect();
-        json.push_str(&line(BUILD, "auth-core + auth-tower, crate tokio", "2.5"));
-        for _ in 0..1000 {
-            let Err(error) = page(&Figures::parse(&json).unwrap(), &conditions()) else {
-                return json;
-            };
-            let error = error.to_string();
-            let quoted: Vec<_> = error.split('"').collect();
-            assert_eq!(quoted.len(), 5, "{error}");
-            json.push_str(&line(quoted[3], quoted[1], "5"));
-        }
-        panic!("the page asks for ever more figures");
-    }
-
-    fn line(bench: &str, figure: &str, value: &str) -> String {
-        format!(
-            "{{\"bench\":\"{bench}\",\"figure\":\"{figure}\",\"value\":{value},\
-             \"bound\":\"at most\",\"limit\":2}}\n"
-        )
-    }
-
-    #[test]
-    fn the_page_has_every_section_row_and_condition() {
-        let json = asked_for();
-        let page = page(&Figures::parse(&json).unwrap(), &conditions()).unwrap();
-        for row in ROWS {
-            assert!(
-                page.contains(&format!("\n| {} | ", row.what)),
-                "{}",
-                row.what
-            );
-        }
-        for stack in [
-            STATIC,
-            LOCK,
-            RETRY,
-            HYPER_BARE,
-            HAND,
-            HAND_REPLAY,
-            MIDDLEWARE,
-            SERVICE,
-        ] {
-            assert!(page.contains(&format!("\n| {stack} | ")), "{stack}");
-        }
-        for text in [
-            "| date | 2026-01-02 |",
-            "| machine | 2 processors, A processor |",
-            "| tokio | 2.5 |",
-            "- 16 tasks on two cores sign about 5 times as many requests as behind tokio's `RwLock`.\n",
-            "\n<svg role=\"img\"",
-            "</svg>\n",
-        ] {
-            assert!(page.contains(text), "{text}");
-        }
-        assert!(!page.contains("NaN"));
-    }
-
-    #[test]
-    fn each_figure_of_the_page_must_have_been_measured() {
-        let json = asked_for();
-        // Rows of the table of goals have their own check.
-        for (at, _) in json.lines().enumerate().skip(ROWS.len() + 1) {
-            let rest = json.lines().enumerate().filter(|(line, _)| *line != at);
-            let rest: Vec<_> = rest.map(|(_, line)| line).collect();
-            let figures = Figures::parse(&rest.join("\n")).unwrap();
-            assert!(
-                page(&figures, &conditions()).is_err(),
-                "{:?}",
-                json.lines().nth(at)
-            );
-        }
-    }
-
-    #[test]
-    fn a_busy_machine_leaves_no_number() {
-        let json = asked_for().replace(
-            &line(STAMPEDE, WAKING, "5"),
-            &line(STAMPEDE, WAKING, "null"),
-        );
-        let page = page(&Figures::parse(&json).unwrap(), &conditions()).unwrap();
-        assert!(page.contains("are woken in (not measured) ms"));
-        assert!(!page.contains("NaN"));
-    }
-
-    #[test]
-    fn the_page_says_how_well_counts_repeat() {
-        let figure = |what: &str| format!("{REQWEST}: {what}");
-        let json = asked_for()
-            .replace(
-                &line(REPEAT, &figure("counts"), "5"),
-                &line(REPEAT, &figure("counts"), "9"),
-            )
-            .replace(
-                &line(REPEAT, &figure("largest difference, %"), "5"),
-                &line(REPEAT, &figure("largest difference, %"), "0.05"),
-            );
-        let page = page(&Figures::parse(&json).unwrap(), &conditions()).unwrap();
-        let text = "in \"A request\" 5 of 5 counts were the same, in \"Around hyper-util's client\" \
-                    5 of 5 counts were the same, in \"With reqwest\" 5 of 9 counts were the same and \
-                    the others differed by at most 0.05 %.";
-        assert!(page.contains(text), "{page}");
-    }
-}
+mod tests;

@@ -69,7 +69,7 @@ impl Flight {
             let seen = &self.seen.record;
             record.token = seen.token.clone();
             record.failing_for = Some(seen.failing_for.unwrap_or_default());
-            record.failures = seen.failures;
+            record.row = seen.row;
             record.failed_by = seen.failed_by.clone();
             sharing::tell(
                 cx,
@@ -195,6 +195,7 @@ impl Flight {
             return;
         };
         landing.failing_for = told.failing_for;
+        landing.row = told.row;
         if told.holds_for_callers {
             let error = error.clone().with_retry_after(told.left);
             landing.end = End::Told(error, told.left);
@@ -427,6 +428,7 @@ impl Flight {
             about: own.and_then(|own| own.id),
             lockable: self.is_lockable(),
             failing_for: self.seen.record.failing_for.unwrap_or_default(),
+            row: None,
             contested: false,
             silent: false,
             settle_at: None,

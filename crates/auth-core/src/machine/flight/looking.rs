@@ -92,6 +92,7 @@ impl Flight {
         if let Some((error, wait)) = told {
             self.landing = Some(Landing {
                 end: End::Told(error, wait),
+                row: self.seen.record.row,
                 ..self.landing_at(cx.now)
             });
             return self.release_and_land(cx);

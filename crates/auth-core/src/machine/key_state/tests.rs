@@ -1,5 +1,5 @@
 use super::*;
-use crate::{TokenRequestOutcome, TokenRequestReason};
+use crate::{TokenRequestOutcome, TokenRequestReason, machine::backoff::Row};
 
 /// What a process knows of a key, with a clock that the test sets.
 struct Desk {
@@ -414,4 +414,31 @@ fn g07_no_refusal_of_a_token_on_trial_is_remembered_however_often_the_api_refuse
     }
     assert!(matches!(actions[0], Action::SendAgain { .. }));
     assert_eq!(actions[5], Action::RefusalBackOff);
+}
+
+#[test]
+fn g05f_a_lost_login_counts_after_those_of_other_processes() {
+    for (times, seconds) in [(1, 1), (2, 300)] {
+        let mut desk = Desk::with(None);
+        desk.flies();
+        let lost = Error::new(ErrorKind::TimedOut, "no reply");
+        let landing = Landing {
+            lockable: true,
+            row: Some(Row {
+                failure: Failure::Unknown,
+                times,
+            }),
+            ..desk.landing(End::Failed(lost))
+        };
+        desk.key.land(
+            &desk.policy,
+            &landing,
+            Jitter(0),
+            desk.now,
+            |_| Ok(()),
+            |wait| Error::new(ErrorKind::Quota, "used up").with_retry_after(wait),
+        );
+        let wait = desk.key.state.next_try(desk.now);
+        assert_eq!(wait, secs(seconds), "{times}");
+    }
 }

@@ -1,6 +1,7 @@
 use proptest::{option::of, prelude::*};
 
 use super::*;
+use crate::machine::memory::is_shared;
 
 const MILLIS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -58,6 +59,13 @@ prop_compose! {
     }
 }
 
+fn row() -> impl Strategy<Value = Row> {
+    (prop::sample::select(&FAILURES[..]), any::<u32>()).prop_map(|(failure, times)| Row {
+        failure: failure.0,
+        times,
+    })
+}
+
 fn refusals() -> impl Strategy<Value = SharedRefusals> {
     (any::<u32>(), time(), time(), time()).prop_map(|(row, left, forget, repeats)| SharedRefusals {
         row,
@@ -74,13 +82,13 @@ prop_compose! {
         refresh in of((secret_text(), any::<u32>(), any::<bool>())),
         pause in of(pause()),
         failing_for in of(time()),
-        failures: u32,
+        row in of(row()),
         refusals in of(refusals()),
         claim in of((any::<u64>(), time())),
     ) -> Record {
         let refresh = refresh.map(|(secret, uncertain, is_first)| Refresh { secret, uncertain, is_first });
         let claim = claim.map(|(number, left)| Claim { number, left });
-        Record { token, refused, refresh, spent, pause, failing_for, failures, failed_by, refusals, claim }
+        Record { token, refused, refresh, spent, pause, failing_for, row, failed_by, refusals, claim }
     }
 }
 
@@ -262,7 +270,10 @@ fn g18_the_buffer_of_a_record_is_large_enough_and_no_larger() {
         spent: prints(),
         pause: Some(Pause::new(1, &long("o"), MILLIS(1), Some(1), &error)),
         failing_for: Some(MILLIS(1)),
-        failures: 1,
+        row: Some(Row {
+            failure: Failure::Rejected(RejectedPart::SecondFactor),
+            times: 1,
+        }),
         failed_by: prints(),
         refusals: Some(SharedRefusals {
             row: 1,
@@ -290,7 +301,32 @@ fn g18_the_buffer_of_a_record_is_large_enough_and_no_larger() {
 }
 
 #[test]
-fn failures_are_forgotten_two_minutes_after_the_pause() {
+fn failures_that_processes_share_have_a_name() {
+    for part in PARTS.map(|(part, _)| part) {
+        let failure = Failure::Rejected(part);
+        let is_named = FAILURES.iter().any(|(named, _)| *named == failure);
+        assert_eq!(is_named, is_shared(failure), "{failure:?}");
+    }
+    use Failure::{
+        NotSent, NotUnderstood, OwnQuota, Quota, SameToken, Throttled, Unknown, Wordless,
+    };
+    for failure in [
+        NotSent,
+        Unknown,
+        NotUnderstood,
+        Wordless,
+        Throttled,
+        Quota,
+        OwnQuota,
+        SameToken,
+    ] {
+        let is_named = FAILURES.iter().any(|(named, _)| *named == failure);
+        assert_eq!(is_named, is_shared(failure), "{failure:?}");
+    }
+}
+
+#[test]
+fn an_outage_is_forgotten_two_minutes_after_the_pause_and_a_row_of_failures_after_an_hour() {
     let pause = Pause::new(
         1,
         "a",
@@ -298,22 +334,35 @@ fn failures_are_forgotten_two_minutes_after_the_pause() {
         None,
         &Error::new(ErrorKind::TimedOut, "fake"),
     );
+    let row = Some(Row {
+        failure: Failure::Unknown,
+        times: 3,
+    });
     for (pause, last) in [(Some(pause), 125_000), (None, 120_000)] {
         let mut failed_by = Prints::default();
         failed_by.add(Print::new(1));
         let record = Record {
             pause,
             failing_for: Some(MILLIS(1_000)),
-            failures: 3,
+            row,
             failed_by: failed_by.clone(),
             ..Record::default()
         };
         let then = record.clone().aged(MILLIS(last));
         assert_eq!(then.failing_for, Some(MILLIS(1_000 + last)));
-        assert_eq!((then.failures, then.failed_by), (3, failed_by));
-        for later in [1, 1_000_000] {
-            let over = record.clone().aged(MILLIS(last + later));
-            assert_eq!(over, Record::default(), "{later}");
+        assert_eq!((then.row, then.failed_by), (row, failed_by));
+        let later = record.clone().aged(MILLIS(last + 1));
+        let kept = Record {
+            row,
+            ..Record::default()
+        };
+        assert_eq!(later, kept);
+        // An hour after the pause.
+        let last = last - 120_000 + 3_600_000;
+        assert_eq!(record.clone().aged(MILLIS(last)), kept);
+        assert_eq!(record.clone().aged(MILLIS(last + 1)), Record::default());
+        if record.pause.is_some() {
+            assert_eq!(record.time_to_live(), MILLIS(last));
         }
     }
 }

@@ -84,8 +84,11 @@ impl State {
             self.waits_since.get_or_insert(now);
             return Action::Wait;
         }
-        let repeats = self.refusals.unaccepted > 0 || self.recent(now) > 0;
-        let slots = if repeats { Slots::Doubtful } else { Slots::All };
+        let slots = if self.repeats(now) {
+            Slots::Doubtful
+        } else {
+            Slots::All
+        };
         let gate = self.closed_gate(now);
         let backs_off = gate.is_some_and(|gate| gate.kind == GateKind::BackOff);
         let waits = backs_off || !now.waited_for(self.refusals.until);
@@ -144,6 +147,12 @@ impl State {
             until: now + backoff::of_refusals(policy, unaccepted).max(often(policy, recent)),
             pending: false,
         };
+    }
+
+    /// Returns whether a renewal that follows a refusal repeats one: the API has not accepted the
+    /// last one's token, or the last one was recent. A repeat leaves the quota's reserve alone.
+    pub(super) fn repeats(&self, now: Moment) -> bool {
+        self.refusals.unaccepted > 0 || self.recent(now) > 0
     }
 
     /// Returns the number of recent renewals that followed a refusal.

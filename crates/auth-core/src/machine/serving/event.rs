@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    CredentialsId, Generation, Moment, TokenRequestReason, machine::backoff::Failure,
+    CredentialsId, Generation, Moment, TokenRequestReason,
+    machine::backoff::{Failure, Row},
     policy::Jitter,
 };
 
@@ -75,6 +76,8 @@ pub(crate) struct Failed {
     pub(crate) silent: bool,
     /// How long token requests of other processes have been failing.
     pub(crate) failing_for: Duration,
+    /// The last failures of all processes, including this one.
+    pub(crate) row: Option<Row>,
     /// The credentials that were sent.
     pub(crate) about: Option<CredentialsId>,
     pub(crate) lockable: bool,

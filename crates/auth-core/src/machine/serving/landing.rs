@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Generation, Moment, RefreshPolicy, RejectedPart, TokenRequestReason,
     limits::quota::Slots,
-    machine::backoff::{self, Failure, Situation},
+    machine::backoff::{self, Failure, Row, Situation},
     policy::Jitter,
 };
 
@@ -19,8 +19,8 @@ use crate::{
 pub(super) struct Failing {
     pub(super) since: Moment,
     pub(super) last: Failure,
-    /// The number of failures of the last kind in a row.
-    pub(super) row: u32,
+    /// The last failures that reached the vendor, if they are of one kind.
+    pub(super) row: Option<Row>,
 }
 
 impl State {
@@ -97,6 +97,7 @@ impl State {
                 cut_short: false,
                 silent: false,
                 failing_for: Duration::ZERO,
+                row: None,
                 about: None,
                 lockable: false,
                 jitter,
@@ -165,7 +166,7 @@ impl State {
         }
         let wait = match (told, retry_after) {
             (true, Some(wait)) => {
-                self.note_failure(failure, now);
+                self.note_failure(failed, now);
                 wait
             }
             _ => self.back_off(policy, failed, now),
@@ -176,13 +177,13 @@ impl State {
     }
 
     fn back_off(&mut self, policy: &RefreshPolicy, failed: Failed, now: Moment) -> Duration {
-        let failing = self.note_failure(failed.failure, now);
+        let failing = self.note_failure(failed, now);
         let valid = self.valid(now);
         let situation = Situation {
             failure: failed.failure,
             retry_after: failed.retry_after,
             failing_for: now.wait_since(failing.since).max(failed.failing_for),
-            row: failing.row,
+            row: backoff::times(failing.row, failed.failure),
             valid: valid.map(|held| (now.until(held.usable_until), held.lifetime)),
             spacing: self.ledger.spacing(),
             slot: now.wait_until(self.ledger.free_at(Slots::All)),
@@ -192,21 +193,19 @@ impl State {
         backoff::after(policy, situation)
     }
 
-    fn note_failure(&mut self, failure: Failure, now: Moment) -> Failing {
-        let failing = match self.failing {
-            Some(failing) if failing.last == failure => Failing {
-                row: failing.row.saturating_add(1),
-                ..failing
-            },
-            Some(failing) => Failing {
-                last: failure,
-                row: 1,
-                ..failing
-            },
-            None => Failing {
-                since: now,
-                last: failure,
-                row: 1,
+    fn note_failure(&mut self, failed: Failed, now: Moment) -> Failing {
+        let Failed {
+            failure, told, row, ..
+        } = failed;
+        let before = self.failing.and_then(|failing| failing.row);
+        let failing = Failing {
+            since: self.failing.map_or(now, |failing| failing.since),
+            last: failure,
+            // A failure that is told again is not a further failure.
+            row: match row {
+                Some(_) => row,
+                None if told => before,
+                None => Row::after(before, failure),
             },
         };
         if failure != Failure::OwnQuota {

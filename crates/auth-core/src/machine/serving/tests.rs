@@ -192,6 +192,7 @@ fn failed(failure: Failure) -> Failed {
         cut_short: false,
         silent: false,
         failing_for: Duration::ZERO,
+        row: None,
         about: None,
         lockable: false,
         jitter: Jitter(0),

@@ -1,9 +1,13 @@
+use http::StatusCode;
+use proptest::prelude::*;
+
 use super::*;
 use crate::{
-    Credentials, RejectedPart,
+    Credentials, RejectedPart, TokenRequestOutcome,
     machine::{
         memory::Memory,
         orders::{Draw, Rules},
+        serving::{Action, Event, Failed, State},
     },
     policy::Jitter,
 };
@@ -422,7 +426,7 @@ fn g05f_failures_in_a_row_are_counted_and_those_who_failed_go_last() {
     let mut record = Record::default();
     for row in 1..=3 {
         tells(&mut record, &Error::new(ErrorKind::TimedOut, "no reply"));
-        assert_eq!(record.failures, row);
+        assert_eq!(record.row.map(|row| row.times), Some(row));
         assert!(record.failed_by.contains(Print::of_text("me")));
         let pause = record.pause.clone().expect("the others are told");
         assert_eq!(pause.yields, YIELD.min(pause.left - pause.yields));
@@ -431,4 +435,122 @@ fn g05f_failures_in_a_row_are_counted_and_those_who_failed_go_last() {
     tells(&mut record, &throttled());
     assert!(record.failed_by.is_empty());
     assert_eq!(record.pause.map(|pause| pause.yields), Some(Duration::ZERO));
+}
+
+// --- the same failures, met by one process and by a fleet ---
+
+/// One failure, as the process that meets it sees it.
+#[derive(Clone, Copy, Debug)]
+enum Met {
+    Lost,
+    Page,
+    Empty,
+    Code,
+    Throttled,
+}
+
+const ALL: [Met; 5] = [Met::Lost, Met::Page, Met::Empty, Met::Code, Met::Throttled];
+
+impl Met {
+    fn error(self) -> Error {
+        let page = |status| {
+            let error = Error::new(ErrorKind::Protocol, "not a token").with_status(status);
+            error.with_outcome(TokenRequestOutcome::NotUnderstood)
+        };
+        match self {
+            Self::Lost => Error::new(ErrorKind::TimedOut, "no reply"),
+            Self::Page => page(StatusCode::INTERNAL_SERVER_ERROR),
+            Self::Empty => page(StatusCode::BAD_REQUEST),
+            Self::Code => Error::new(ErrorKind::Rejected, "wrong code")
+                .with_rejected_part(RejectedPart::SecondFactor),
+            Self::Throttled => throttled(),
+        }
+    }
+}
+
+/// Returns the back-off after each failure of a process without a store. Before the failures in
+/// `unsent`, a connection is refused.
+fn alone(met: &[Met], unsent: &[usize], lockable: bool) -> Vec<Duration> {
+    let policy = RefreshPolicy::default();
+    let (mut state, mut now) = (State::new(None), now());
+    let mut fail = |failure| {
+        let action = state.step(&policy, Event::Demand, now);
+        assert!(matches!(action, Action::Fly(_)), "{action:?}");
+        let failed = Failed {
+            failure,
+            requested: true,
+            retry_after: None,
+            told: false,
+            cut_short: false,
+            silent: false,
+            failing_for: Duration::ZERO,
+            row: None,
+            about: None,
+            lockable,
+            jitter: Jitter(0),
+        };
+        state.step(&policy, Event::Failed(failed), now);
+        let wait = state.next_try(now);
+        now = now + wait;
+        wait
+    };
+    let mut waits = Vec::new();
+    for (number, met) in met.iter().enumerate() {
+        if unsent.contains(&number) {
+            fail(Failure::NotSent);
+        }
+        waits.push(fail(Failure::of(&met.error())));
+    }
+    waits
+}
+
+/// Returns the back-off that each failure writes into the record. Three processes take turns.
+fn in_a_fleet(met: &[Met], unsent: &[usize], lockable: bool) -> Vec<Duration> {
+    // An attempt that was not sent is not told.
+    let waits = alone(met, unsent, lockable);
+    let mut record = Record::default();
+    let mut told = Vec::new();
+    for (number, met) in met.iter().enumerate() {
+        let mut process = Process::new();
+        process.rules.owner = format!("p{}", number % 3).into();
+        let own = own("fake-secret-1");
+        tell(
+            &process.cx(),
+            &mut record,
+            Some(&own),
+            lockable,
+            &met.error(),
+        );
+        let pause = record.pause.as_ref().expect("the others are told");
+        told.push(pause.left - pause.yields);
+        record = record.aged(waits[number]);
+    }
+    told
+}
+
+#[test]
+fn g05f_a_lost_login_after_other_failures_starts_no_long_back_off() {
+    use Met::{Lost, Page};
+    for fleet in [alone, in_a_fleet] {
+        let after = |met: &[Met], unsent: &[usize]| {
+            let waits = fleet(met, unsent, true);
+            waits.last().map(Duration::as_secs)
+        };
+        assert_eq!(after(&[Page, Page, Page, Page, Lost], &[]), Some(1));
+        assert_eq!(after(&[Lost, Page, Lost], &[]), Some(1));
+        assert_eq!(after(&[Page, Lost, Lost], &[]), Some(300));
+        assert_eq!(after(&[Page, Lost, Lost, Lost], &[]), Some(600));
+        // What was not sent is no login, and does not make two lost logins one.
+        assert_eq!(after(&[Lost, Lost], &[1]), Some(300));
+    }
+}
+
+proptest! {
+    #[test]
+    fn g05f_a_fleet_backs_off_as_one_process_does(
+        met in prop::collection::vec(prop::sample::select(&ALL[..]), 1..12),
+        lockable: bool,
+    ) {
+        prop_assert_eq!(alone(&met, &[], lockable), in_a_fleet(&met, &[], lockable));
+    }
 }

@@ -49,13 +49,17 @@ impl SecretEnv {
                            contains no `=`; give the name, not the secret";
             return Err(Error::config("secret_env", problem));
         }
-        let value = env::var_os(&*self.name).ok_or_else(|| bad("set it in the environment"))?;
-        let value = value
-            .into_string()
-            .map_err(|_| bad("the environment's value is not Unicode"))?;
+        let value = env::var_os(&*self.name).ok_or_else(|| {
+            bad("the environment variable is not set; set it before the program starts")
+        })?;
+        let value = value.into_string().map_err(|_| {
+            bad("the environment variable is not Unicode; write the secret as UTF-8 text")
+        })?;
         let secret = without_bom(value);
         if secret.is_empty() {
-            Err(bad("the environment's value is empty"))
+            Err(bad(
+                "the environment variable is empty; set it to the secret",
+            ))
         } else {
             Ok(secret)
         }

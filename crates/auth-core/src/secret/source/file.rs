@@ -1,6 +1,6 @@
 use std::{
     fs::{self, File},
-    io::{self, Read as _},
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -80,11 +80,12 @@ impl SecretSource for SecretFile {
 fn read(path: &Path) -> Result<Secret, Error> {
     let shown = path.display();
     let bad = |problem: &str| Error::config("secret_file", format_args!("`{shown}` {problem}"));
-    let unavailable = |problem| {
+    let unavailable = |problem: &str| {
         let message = format!("secret file `{shown}` {problem}");
         Error::new(ErrorKind::Unavailable, message)
     };
-    let failed = |error: io::Error| unavailable("cannot be read").with_source(error);
+    let failed =
+        |error: io::Error| unavailable(&format!("cannot be read: {error}")).with_source(error);
     // Checked before the file is opened, because opening a pipe waits for a writer.
     if !fs::metadata(path).map_err(failed)?.is_file() {
         return Err(bad(
@@ -113,7 +114,7 @@ fn read(path: &Path) -> Result<Secret, Error> {
 }
 
 /// Reads until the end of the file or until the buffer is full.
-fn fill(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
+fn fill(file: &mut impl Read, bytes: &mut [u8]) -> io::Result<usize> {
     let mut len = 0;
     while let Some(rest) = bytes.get_mut(len..).filter(|rest| !rest.is_empty()) {
         match file.read(rest) {
@@ -136,6 +137,16 @@ mod tests {
     use std::{env, process};
 
     use super::*;
+
+    /// A file whose reads have these results, the last one first.
+    struct Reads(Vec<io::Result<&'static str>>);
+
+    impl Read for Reads {
+        fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+            let mut text = self.0.pop().unwrap_or(Ok(""))?.as_bytes();
+            text.read(bytes)
+        }
+    }
 
     /// A file that is deleted with its test.
     struct Temporary(PathBuf);
@@ -189,6 +200,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_error_names_path_and_cause() {
+        let path = env::temp_dir().join("auth-core-no-such-file");
+        let error = SecretFile::new(&path).read().await.unwrap_err();
+        let (cause, path) = (fs::metadata(&path).unwrap_err(), path.display());
+        let told = format!("secret file `{path}` cannot be read: {cause}");
+        assert_eq!(error.to_string(), told);
+    }
+
+    #[tokio::test]
     async fn replaced_file_is_read_again() {
         let file = Temporary::new("replaced", "fake-secret-1");
         let source = SecretFile::new(&file.0);
@@ -223,5 +243,23 @@ mod tests {
         }
         let whole = Temporary::new("whole", vec![b'x'; MAX]);
         assert_eq!(whole.read().await.unwrap().expose().len(), MAX);
+    }
+
+    #[test]
+    fn an_interrupted_read_goes_on() {
+        let interrupted = || Err(io::ErrorKind::Interrupted.into());
+        let reads = vec![interrupted(), Ok("-secret"), interrupted(), Ok("fake")];
+        let mut bytes = [0; 16];
+        let len = fill(&mut Reads(reads), &mut bytes).unwrap();
+        assert_eq!(&bytes[..len], b"fake-secret");
+    }
+
+    #[test]
+    fn g18_a_read_that_fails_leaves_no_part_of_the_secret() {
+        let failed = Err(io::ErrorKind::PermissionDenied.into());
+        let mut bytes = [0; 16];
+        let error = fill(&mut Reads(vec![failed, Ok("fake")]), &mut bytes).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(bytes, [0; 16]);
     }
 }

@@ -106,7 +106,7 @@ impl Node {
                 let uncertain = record.refresh.as_ref().map_or(0, |known| known.uncertain);
                 (
                     record.pause,
-                    record.failures,
+                    record.row,
                     record.failing_for,
                     record.failed_by,
                     uncertain,

@@ -76,6 +76,44 @@ fn g06_other_credentials_have_a_separate_count() {
 }
 
 #[test]
+fn g05f_a_lost_login_of_each_process_counts_as_one_more_of_the_same_kind() {
+    for token_left in [0, 3000] {
+        let mut world = World::new();
+        if token_left > 0 {
+            world.put(with_token("fake-token-1", token_left));
+        }
+        let mut rows = Vec::new();
+        for (name, error) in [("a", lost()), ("b", lost()), ("c", page()), ("a", lost())] {
+            let mut process = process(name);
+            process.memory.current = Some(Print::of_text("fake-token-1"));
+            let landing = process.gets(&mut world, TokenRequestReason::Ahead, Err(error));
+            rows.push(landing.row.map(|row| row.times));
+            // Longer than a process obeys the back-off of another one without a verdict.
+            world.pass(6);
+            let pause = world.record().pause.map_or(0, |pause| pause.left.as_secs());
+            world.pass(pause);
+        }
+        assert_eq!(rows, [1, 2, 1, 1].map(Some), "{token_left}");
+    }
+}
+
+#[test]
+fn g05f_lost_logins_that_come_seldom_become_as_rare_as_in_one_process() {
+    let mut world = World::new();
+    let mut sent = Vec::new();
+    // A program starts every ten minutes. After the fifth lost login, one an hour is sent.
+    for minutes in (0..600).step_by(10) {
+        let before = world.requests;
+        process("a").gets(&mut world, TokenRequestReason::Needed, Err(lost()));
+        if world.requests > before {
+            sent.push(minutes);
+        }
+        world.pass(600);
+    }
+    assert_eq!(sent, [0, 10, 20, 40, 70, 120, 190, 260, 330, 400, 470, 540]);
+}
+
+#[test]
 fn g06_only_rejections_are_counted() {
     let mut world = World::new();
     for error in [page(), lost(), Error::new(ErrorKind::Throttled, "too many")] {

@@ -114,12 +114,21 @@ fn g09_a_token_that_the_api_never_accepted_is_not_replaced_with_the_reserve() {
 #[test]
 fn g09_what_follows_a_refusal_counts_as_one_although_the_token_expired_meanwhile() {
     use TokenRequestReason::{Needed, Refused};
-    for (rounds, reason) in [(0, Needed), (1, Needed), (2, Refused), (3, Refused)] {
+    for (rounds, lasts, reason) in [
+        (0, 10, Needed),
+        (1, 10, Refused),
+        (2, 10, Refused),
+        // One renewal is forgotten each minute.
+        (1, 60, Needed),
+        (2, 60, Refused),
+        (3, HOUR, Needed),
+    ] {
         let mut desk = Desk::proven();
         refused_before(&mut desk, rounds);
         desk.pass_secs(10);
         assert!(flies(desk.refuse_newest()));
-        desk.pass_secs(HOUR);
+        desk.pass_secs(lasts);
+        desk.state.held.as_mut().unwrap().usable_until = desk.now;
         desk.fail(Failure::Unknown);
         let Action::Fail { wait } = desk.demand() else {
             panic!("backs off");
@@ -128,7 +137,7 @@ fn g09_what_follows_a_refusal_counts_as_one_although_the_token_expired_meanwhile
         let Action::Fly(start) = desk.demand() else {
             panic!("a token is requested");
         };
-        assert_eq!(start.reason, reason, "{rounds}");
+        assert_eq!(start.reason, reason, "{rounds}, {lasts} s");
     }
 }
 

@@ -138,3 +138,59 @@ fn g11_renewal_ahead_without_a_slot_waits_at_most_until_the_token_expires() {
         "the reserve is free now"
     );
 }
+
+/// Uses all slots but the reserve, with tokens that the API accepts.
+fn use_all_but_the_reserve(desk: &mut Desk) {
+    while desk.state.ledger.clone().take(Slots::ButReserve, desk.now) == Ok(()) {
+        desk.pass_secs(1);
+        assert!(flies(desk.prolong()));
+        desk.fetch_known();
+        let generation = desk.newest();
+        desk.accept(generation);
+    }
+    desk.pass_secs(1);
+}
+
+#[test]
+fn g11_renewals_after_refusals_that_were_long_ago_do_not_keep_the_reserve_from_callers() {
+    let mut desk = Desk::with_quota(10, 3600);
+    let generation = desk.get();
+    desk.accept(generation);
+    for _ in 0..3 {
+        desk.pass_secs(1);
+        assert!(flies(desk.refuse_newest()));
+        desk.fetch_known();
+        let generation = desk.newest();
+        desk.accept(generation);
+    }
+    // One is forgotten each 720 s, and all slots are free again.
+    desk.pass_secs(2 * 3600);
+    assert!(flies(desk.demand()));
+    desk.fetch_known();
+    use_all_but_the_reserve(&mut desk);
+    // A refusal may use the reserve. The renewal takes longer than the token lasts.
+    assert!(flies(desk.refuse_newest()));
+    desk.state.held.as_mut().unwrap().usable_until = desk.now;
+    desk.fail(Failure::NotSent);
+    desk.pass_secs(1);
+    assert_eq!(
+        desk.demand(),
+        Action::Fly(Start::example(TokenRequestReason::Needed))
+    );
+}
+
+#[test]
+fn g09_the_reserve_is_not_used_after_a_refused_token_was_dropped_soon_after_an_accepted_renewal() {
+    let mut desk = reserve_is_left();
+    assert!(flies(desk.refuse_newest()));
+    desk.fetch_known();
+    let generation = desk.newest();
+    desk.accept(generation);
+    for _ in 0..5 {
+        desk.pass_secs(1);
+        assert_eq!(desk.refuse_newest(), Action::RefusalBackOff);
+    }
+    assert_eq!(desk.serves(), None);
+    let action = desk.demand();
+    assert!(matches!(action, Action::OverQuota { .. }), "{action:?}");
+}

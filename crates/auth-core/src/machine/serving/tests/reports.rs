@@ -1,6 +1,7 @@
 //! What the state reports to the driver, to the health of the key and to the observer.
 
 use super::*;
+use crate::machine::backoff::Row;
 
 #[test]
 fn failures_are_reported_until_a_token_arrives() {
@@ -197,6 +198,68 @@ fn g05_failures_of_one_kind_count_only_while_they_follow_each_other() {
     assert!(row[3] < 5 && row[4] == 300, "{row:?}");
     let interrupted = waits(&[a, a, b, a, a]);
     assert!(interrupted.iter().all(|wait| *wait < 5), "{interrupted:?}");
+}
+
+#[test]
+fn g05_a_failure_that_is_told_again_is_no_further_failure() {
+    let mut desk = Desk::new();
+    let one = Some(Row {
+        failure: Failure::Unknown,
+        times: 1,
+    });
+    for row in [one, one, None, None] {
+        assert!(flies(desk.demand()));
+        desk.step(Event::Failed(Failed {
+            retry_after: Some(secs(2)),
+            told: true,
+            row,
+            ..failed(Failure::Unknown)
+        }));
+        desk.pass_secs(2);
+    }
+    let lost = |desk: &mut Desk| {
+        assert!(flies(desk.demand()));
+        desk.step(Event::Failed(Failed {
+            lockable: true,
+            ..failed(Failure::Unknown)
+        }));
+        desk.state.next_try(desk.now)
+    };
+    // The store fails, and this process loses a login too: the second one of all processes.
+    assert_eq!(lost(&mut desk.clone()), secs(300));
+    // Another process told of a page since.
+    assert!(flies(desk.demand()));
+    desk.step(Event::Failed(Failed {
+        retry_after: Some(secs(2)),
+        told: true,
+        row: Row::after(one, Failure::NotUnderstood),
+        ..failed(Failure::NotUnderstood)
+    }));
+    desk.pass_secs(2);
+    // An eighth of ten seconds.
+    assert_eq!(lost(&mut desk), millis(1250));
+}
+
+#[test]
+fn g05_a_request_that_was_not_sent_neither_ends_nor_continues_a_row_of_failures() {
+    let mut desk = Desk::new();
+    let mut waits = Vec::new();
+    for failure in [
+        Failure::Unknown,
+        Failure::NotSent,
+        Failure::NotSent,
+        Failure::Unknown,
+    ] {
+        assert!(flies(desk.demand()));
+        desk.step(Event::Failed(Failed {
+            lockable: true,
+            ..failed(failure)
+        }));
+        let wait = desk.state.next_try(desk.now);
+        desk.pass(wait);
+        waits.push(wait.as_secs());
+    }
+    assert_eq!(waits, [1, 1, 1, 300]);
 }
 
 /// Callers wait no longer than for one token request, however often one has no answer.

@@ -1,0 +1,45 @@
+use std::time::Duration;
+
+use crate::{
+    EntryVersion, Error, ErrorKind, Key, NewEntry, SharedTokenStore, StoredEntry, TokenStore,
+};
+
+/// A store that cannot be reached.
+struct Unconnected;
+
+impl TokenStore for Unconnected {
+    async fn connect(&self) -> Result<(), Error> {
+        Err(Error::new(ErrorKind::Store, "connection refused"))
+    }
+
+    async fn load(&self, _: &Key) -> Result<Option<StoredEntry>, Error> {
+        Ok(None)
+    }
+
+    async fn replace(&self, _: &Key, _: Option<EntryVersion>, _: NewEntry) -> Result<bool, Error> {
+        Ok(false)
+    }
+
+    async fn lease(&self, _: &Key, _: &str, _: Duration) -> Result<bool, Error> {
+        Ok(false)
+    }
+
+    async fn release(&self, _: &Key, _: &str) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_shared_store_reports_that_its_store_cannot_connect() {
+    let store = SharedTokenStore::new(Unconnected);
+    let error = store.connect().await.expect_err("no connection");
+    assert_eq!(error.to_string(), "connection refused");
+}
+
+#[test]
+fn a_request_waits_at_most_50_ms_for_a_store_that_states_no_time() {
+    let default = Duration::from_millis(50);
+    assert_eq!(Unconnected.latency_budget(), default);
+    let shared = SharedTokenStore::new(Unconnected);
+    assert_eq!(shared.latency_budget(), default);
+}
