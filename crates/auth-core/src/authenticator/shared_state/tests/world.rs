@@ -148,9 +148,10 @@ impl TokenSource for Vendor {
             _ => passwords.pop_front().unwrap(),
         };
         let secrets = [crate::Secret::new(password)];
-        Ok(match self.0.lockable.load(Ordering::SeqCst) {
-            true => Credentials::lockable(&["fake-account"], secrets),
-            false => Credentials::new(&["fake-account"], secrets),
+        Ok(if self.0.lockable.load(Ordering::SeqCst) {
+            Credentials::lockable(&["fake-account"], secrets)
+        } else {
+            Credentials::new(&["fake-account"], secrets)
         })
     }
 
@@ -196,10 +197,10 @@ struct StoreState {
 }
 
 fn checked(fails: &AtomicBool) -> Result<(), Error> {
-    match fails.load(Ordering::SeqCst) {
-        true => Err(Error::new(ErrorKind::Store, "fake failure")),
-        false => Ok(()),
+    if fails.load(Ordering::SeqCst) {
+        return Err(Error::new(ErrorKind::Store, "fake failure"));
     }
+    Ok(())
 }
 
 impl Store {
