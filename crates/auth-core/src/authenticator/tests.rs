@@ -95,9 +95,11 @@ impl TokenSource for Vendor {
     }
 
     async fn credentials(&self) -> Result<Credentials, Error> {
-        Ok(match self.0.has_secret.load(Ordering::Relaxed) {
-            true => Credentials::new(&["my-client"], [Secret::new("fake-secret-1")]),
-            false => Credentials::none(),
+        let secret = Secret::new("fake-secret-1");
+        Ok(if self.0.has_secret.load(Ordering::Relaxed) {
+            Credentials::new(&["my-client"], [secret])
+        } else {
+            Credentials::none()
         })
     }
 }
@@ -145,10 +147,10 @@ struct Store(Vendor, MemoryStore);
 
 impl Store {
     fn answer(&self) -> Result<(), Error> {
-        match self.0.0.is_store_down.load(Ordering::Relaxed) {
-            true => Err(Error::new(ErrorKind::Store, "no reply")),
-            false => Ok(()),
+        if self.0.0.is_store_down.load(Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Store, "no reply"));
         }
+        Ok(())
     }
 }
 
