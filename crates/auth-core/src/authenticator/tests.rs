@@ -95,9 +95,11 @@ impl TokenSource for Vendor {
     }
 
     async fn credentials(&self) -> Result<Credentials, Error> {
-        Ok(match self.0.has_secret.load(Ordering::Relaxed) {
-            true => Credentials::new(&["my-client"], [Secret::new("fake-secret-1")]),
-            false => Credentials::none(),
+        let secret = Secret::new("fake-secret-1");
+        Ok(if self.0.has_secret.load(Ordering::Relaxed) {
+            Credentials::new(&["my-client"], [secret])
+        } else {
+            Credentials::none()
         })
     }
 }
@@ -145,10 +147,10 @@ struct Store(Vendor, MemoryStore);
 
 impl Store {
     fn answer(&self) -> Result<(), Error> {
-        match self.0.0.is_store_down.load(Ordering::Relaxed) {
-            true => Err(Error::new(ErrorKind::Store, "no reply")),
-            false => Ok(()),
+        if self.0.0.is_store_down.load(Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Store, "no reply"));
         }
+        Ok(())
     }
 }
 
@@ -255,6 +257,9 @@ async fn sign_says_whether_the_request_or_the_token_prevents_it() {
     let signed = authenticator.sign(&mut vacant);
     assert!(matches!(signed, Signing::Signed(_)));
     assert_eq!(vacant["authorization"], "Bearer fake-token-1");
+    assert!(authenticator.has_token(&vacant));
+    authenticator.unsign(&mut vacant);
+    assert!(vacant.is_empty() && !authenticator.has_token(&vacant));
     let mut occupied = HeaderMap::new();
     occupied.insert("authorization", "Basic fake".parse().unwrap());
     let signed = authenticator.sign(&mut occupied);
@@ -267,7 +272,9 @@ async fn health_follows_success_and_failure() {
     let vendor = Vendor::default();
     let authenticator = vendor.authenticator(Paused::new());
     let new = authenticator.health();
-    assert_eq!((new.vendor(), new.label()), ("example", Some("tenant-1")));
+    let names = ("example", Some("tenant-1"));
+    assert_eq!((new.vendor(), new.label()), names);
+    assert_eq!((authenticator.vendor(), authenticator.label()), names);
     assert!(new.last_success().is_none() && new.last_failure().is_none());
     assert!(new.last_error().is_none() && new.renewal_due().is_none());
     assert!(new.next_try().is_none() && !new.is_renewing() && !new.is_usable());
@@ -315,6 +322,41 @@ async fn health_counts_requests_that_are_not_replayed() {
     assert_eq!((lost.count, lost.cause), (1, "body"));
     assert_eq!((&*lost.host, lost.ago), ("api.example.com", seconds(9)));
     assert!(health.unsigned().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_counts_requests_that_are_sent_unsigned() {
+    let vendor = Vendor::default();
+    let authenticator = vendor.authenticator(Paused::new());
+    authenticator.observe_unsigned("other_origin", "a.example", None);
+    let health = authenticator.health();
+    let lost = health.unsigned().unwrap();
+    let told = (lost.count, lost.cause, &*lost.host);
+    assert_eq!(told, (1, "other_origin", "a.example"));
+    assert!(health.not_replayed().is_none());
+    assert_eq!(vendor.events("request_unsigned"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn invalidated_token_is_not_returned_again() {
+    let authenticator = Vendor::default().authenticator(Paused::new());
+    let leaked = authenticator.token().await.unwrap().generation();
+    authenticator.invalidate();
+    assert!(authenticator.try_token().is_none());
+    let next = authenticator.token().await.unwrap().generation();
+    assert!(next > leaked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn token_is_renewed_first_only_if_it_expires_too_soon() {
+    let vendor = Vendor::default();
+    let authenticator = vendor.authenticator(Paused::new());
+    authenticator.warm_up().await.unwrap();
+    time::sleep(HOUR / 2).await;
+    authenticator.token_valid_for(seconds(1200)).await.unwrap();
+    assert_eq!(vendor.token_requests(), 1);
+    authenticator.token_valid_for(seconds(2400)).await.unwrap();
+    assert_eq!(vendor.token_requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]

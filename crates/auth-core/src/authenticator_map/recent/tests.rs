@@ -294,17 +294,21 @@ fn handle_is_kept_only_if_neither_the_place_nor_the_map_changed_since_the_look_u
     let own = key(1);
     let other = (2..).map(key).find(|other| place(other) == place(&own));
     let other = other.unwrap();
-    let nothing = |_: &Recent| {};
-    let other_key = |recent: &Recent| drop(recent.find(&other, Moment::PAST));
-    let change = |recent: &Recent| recent.added();
-    let changes: [(&dyn Fn(&Recent), bool); 3] =
-        [(&nothing, true), (&other_key, false), (&change, false)];
-    for (change, is_kept) in changes {
+    for (looks_up_other, adds, is_kept) in [
+        (false, false, true),
+        (true, false, false),
+        (false, true, false),
+    ] {
         let recent = Recent::new();
         let authenticator = authenticator();
         miss(&recent, &own);
         let missed = miss(&recent, &own);
-        change(&recent);
+        if looks_up_other {
+            miss(&recent, &other);
+        }
+        if adds {
+            recent.added();
+        }
         drop(recent.keep(&missed, &own, authenticator.clone(), Moment::NEVER));
         assert_eq!(authenticator.is_shared(), is_kept, "the table has a handle");
     }
