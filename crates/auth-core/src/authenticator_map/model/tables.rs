@@ -26,7 +26,7 @@ struct World {
 
 struct Source {
     _alive: Arc<()>,
-    /// The map that is asked for another key when the source is dropped.
+    /// The map that is used when the source is dropped.
     asks: Arc<OnceLock<Weak<Map>>>,
 }
 
@@ -39,7 +39,10 @@ impl TokenSource for Source {
 impl Drop for Source {
     fn drop(&mut self) {
         if let Some(map) = self.asks.get().and_then(Weak::upgrade) {
-            drop(AuthenticatorMap(map).local(&key(1)));
+            let map = AuthenticatorMap(map);
+            drop(map.local(&key(1)));
+            // Locks every table.
+            map.remove(&key(9));
         }
     }
 }
