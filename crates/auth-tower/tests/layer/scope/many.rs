@@ -97,7 +97,7 @@ async fn g3_a_thousand_requests_for_different_scopes_stay_within_the_limit_and_a
             let is_typed = cause(&response).is_some()
                 || matches!(AuthOutcome::of(&response).not_replayed(),
                     Some(NotReplayed::NoToken(error)) if matches!(error.kind(),
-                        ErrorKind::Rejected | ErrorKind::Throttled | ErrorKind::Closed));
+                        ErrorKind::Rejected | ErrorKind::Throttled));
             assert!(
                 response.status() == StatusCode::OK || is_typed,
                 "{:?}",
