@@ -162,18 +162,23 @@ impl<T> Deref for OneCopy<T> {
 #[inline]
 fn slot() -> usize {
     const UNSET: usize = usize::MAX;
-    #[cfg(not(model = "loom"))]
+    #[cfg(not(model))]
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    #[cfg(not(model = "loom"))]
+    #[cfg(not(model))]
     thread_local! {
         static SLOT: Cell<usize> = const { Cell::new(UNSET) };
     }
     #[cfg(model = "loom")]
-    loom::lazy_static! {
+    use loom::{lazy_static, thread_local};
+    #[cfg(model = "shuttle")]
+    use shuttle::{lazy_static, thread_local};
+    // Each order of a model starts with the first number.
+    #[cfg(model)]
+    lazy_static! {
         static ref NEXT: AtomicUsize = AtomicUsize::new(0);
     }
-    #[cfg(model = "loom")]
-    loom::thread_local! {
+    #[cfg(model)]
+    thread_local! {
         static SLOT: Cell<usize> = Cell::new(UNSET);
     }
     #[cold]

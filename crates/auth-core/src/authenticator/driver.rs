@@ -238,7 +238,7 @@ impl Task {
         }
         let mut token_request = TokenRequest::new(reason).credentials(hands.credentials.clone());
         token_request.refresh_token = refresh_token;
-        token_request.scope = shared.asked_scope();
+        token_request.scope = shared.scope_to_send(self.flight.number);
         let asked_scope = token_request.scope.clone();
         let sent = shared.now();
         let mut is_told = false;

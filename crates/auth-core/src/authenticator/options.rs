@@ -269,6 +269,10 @@ fn default_policy() -> Arc<RefreshPolicy> {
 }
 
 pub(crate) fn default_shards() -> u8 {
+    if cfg!(model) {
+        // A model has the same orders on each machine.
+        return 2;
+    }
     let threads = thread::available_parallelism();
     limited(threads.map_or(1, usize::from), MAX_SHARDS)
 }

@@ -122,9 +122,10 @@ impl SharedState {
         covers(granted, wanted).then_some(token)
     }
 
-    /// Returns the scope for the next token request, if it is not the source's own scope.
-    pub(crate) fn asked_scope(&self) -> Option<String> {
-        self.desk().scopes.as_ref()?.asked()
+    /// Returns the scope for the token request that a flight sends now, if it is not the source's own
+    /// scope.
+    pub(crate) fn scope_to_send(&self, flight: u64) -> Option<String> {
+        self.desk().scopes.as_mut()?.sends(flight)
     }
 
     /// Handles the end of a token request for another scope than the source's own.

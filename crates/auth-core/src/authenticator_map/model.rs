@@ -7,6 +7,8 @@ use crate::{ApiKey, Origins, Secret};
 mod eviction;
 #[cfg(model = "loom")]
 mod in_use;
+#[cfg(model = "shuttle")]
+mod tables;
 
 fn authenticator() -> Result<Authenticator, Error> {
     let origins = Origins::new(["https://api.example.com"])?;

@@ -193,5 +193,7 @@ fn place(key: &Key) -> usize {
 /// The number of keys that a thread remembers. Fewer than 4 KiB in each table.
 const PLACES: usize = 64;
 
+#[cfg(all(test, model = "loom"))]
+mod model;
 #[cfg(test)]
 mod tests;

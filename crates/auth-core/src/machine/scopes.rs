@@ -13,8 +13,10 @@ pub(crate) struct Scopes {
     proven: Vec<Box<str>>,
     /// Scopes that the vendor did not grant.
     denied: Vec<Box<str>>,
-    /// The number of token requests for more scope.
+    /// The number of flights that sent a token request for more scope.
     requests: u32,
+    /// The flight that was counted last. The attempts of a flight count once.
+    counted: Option<u64>,
     /// How many scopes beyond the usual ones the next token request asks for, because the API
     /// wanted more; `None` if the last such token request has ended.
     wanted: Option<usize>,
@@ -109,7 +111,6 @@ impl Scopes {
             return Step::Decline(NoWiderScope::TooMany);
         }
         self.union = union;
-        self.requests += 1;
         self.wanted = Some(more);
         Step::Ask
     }
@@ -118,6 +119,16 @@ impl Scopes {
     /// token request: later renewals that ask for as much are not told.
     pub(crate) fn take_ended(&mut self) -> Option<Ended> {
         self.ended.take()
+    }
+
+    /// A flight sends a token request. Returns its scope, if it is not the source's own scope. Counts
+    /// the flight if the API wanted more: a want that a back-off or a quota stops is not counted.
+    pub(crate) fn sends(&mut self, flight: u64) -> Option<String> {
+        if self.wanted.is_some() && self.counted != Some(flight) {
+            self.counted = Some(flight);
+            self.requests += 1;
+        }
+        self.asked()
     }
 
     /// What token requests ask for, if it is not the source's own scope.

@@ -1,6 +1,7 @@
 //! The API wants more scope than the token has (RFC 6750 section 3.1): what the caller is told, and
 //! what happens where the application permits to ask for more.
 
+mod many;
 mod told;
 
 use std::{

@@ -28,7 +28,7 @@ impl Clock for Turned {
     }
 }
 
-fn key(user: usize) -> Key {
+pub(super) fn key(user: usize) -> Key {
     let subject = Secret::new(user.to_string());
     Key::builder("example").subject(&subject).build()
 }

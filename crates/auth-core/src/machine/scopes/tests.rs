@@ -62,13 +62,22 @@ fn an_api_that_wants_more_each_time_gets_scopes_and_token_requests_up_to_the_lim
     let limits = any().max_scopes(3).max_requests(2);
     let mut scopes = Scopes::default();
     let too_many = Step::Decline(NoWiderScope::TooMany);
-    let mut want = |wanted: &[&str]| scopes.want(situation(&limits, "read", "read"), wanted);
-    assert_eq!(want(&["a", "b", "c", "d"]), too_many);
-    assert_eq!(want(&["a"]), Step::Ask);
-    assert_eq!(want(&["b", "c", "d"]), too_many);
-    assert_eq!(want(&["b", "c"]), Step::Ask);
-    // Two token requests were sent.
-    assert_eq!(want(&["a"]), too_many);
+    let want = |scopes: &mut Scopes, wanted: &[&str]| {
+        scopes.want(situation(&limits, "read", "read"), wanted)
+    };
+    assert_eq!(want(&mut scopes, &["a", "b", "c", "d"]), too_many);
+    // A want that is not sent uses up nothing.
+    for _ in 0..9 {
+        assert_eq!(want(&mut scopes, &["a"]), Step::Ask);
+    }
+    // The attempts of a flight count once.
+    for _ in 0..3 {
+        assert_eq!(scopes.sends(1).unwrap(), "read a");
+    }
+    assert_eq!(want(&mut scopes, &["b", "c", "d"]), too_many);
+    assert_eq!(want(&mut scopes, &["b", "c"]), Step::Ask);
+    scopes.sends(2);
+    assert_eq!(want(&mut scopes, &["a"]), too_many);
     assert_eq!(scopes.asked().unwrap(), "read a b c");
     let long = "x".repeat(4096);
     let step = Scopes::default().want(situation(&limits, "read", "read"), &[&long]);
@@ -81,6 +90,7 @@ fn a_token_request_in_progress_is_joined_and_not_counted() {
     let mut scopes = Scopes::default();
     let idle = situation(&limits, "read", "read");
     assert_eq!(scopes.want(idle, &["write"]), Step::Ask);
+    scopes.sends(1);
     let flying = Situation {
         is_flying: true,
         ..idle
