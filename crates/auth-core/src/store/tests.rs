@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use crate::{
-    EntryVersion, Error, ErrorKind, Key, NewEntry, SharedTokenStore, StoredEntry, TokenStore,
+    EntryVersion, Error, ErrorKind, Key, MemoryStore, NewEntry, SharedTokenStore, StoredEntry,
+    TokenStore,
 };
 
 /// A store that cannot be reached.
@@ -42,4 +43,19 @@ fn a_request_waits_at_most_50_ms_for_a_store_that_states_no_time() {
     assert_eq!(Unconnected.latency_budget(), default);
     let shared = SharedTokenStore::new(Unconnected);
     assert_eq!(shared.latency_budget(), default);
+}
+
+#[tokio::test]
+async fn a_shared_store_passes_calls_on() {
+    let (store, key) = (MemoryStore::new(), &Key::builder("example").build());
+    let shared = SharedTokenStore::new(store.clone());
+    let minute = Duration::from_secs(60);
+    let entry = NewEntry::new(EntryVersion::new(7), "content".into(), minute);
+    assert!(shared.replace(key, None, entry).await.unwrap());
+    let loaded = shared.load(key).await.unwrap().unwrap();
+    assert_eq!(loaded.version, EntryVersion::new(7));
+    assert!(shared.lease(key, "a", minute).await.unwrap());
+    assert!(!store.lease(key, "b", minute).await.unwrap());
+    shared.release(key, "a").await.unwrap();
+    assert!(store.lease(key, "b", minute).await.unwrap());
 }
