@@ -94,6 +94,25 @@ fn g03_a_flight_on_a_stopped_runtime_is_replaced() {
 }
 
 #[test]
+fn g03_a_flight_that_was_replaced_before_its_token_request_sends_none() {
+    let (stalled, running) = (runtime(), runtime());
+    let source = ScriptedSource::new();
+    let clock = running.block_on(async { VirtualClock::new() });
+    let authenticator = machine_with(source.clone(), |options| options.clock(clock));
+    stalled.block_on(async {
+        // The runtime stops before the flight's task begins.
+        assert!(poll_once(&mut authenticator.token()).is_pending());
+    });
+    assert_eq!(source.fetches(), 0);
+    running.block_on(async {
+        let token = time::timeout(45 * SECOND, authenticator.token()).await;
+        assert_eq!(token.unwrap().unwrap().generation().get(), 1);
+    });
+    stalled.block_on(async { elapse(SECOND).await });
+    assert_eq!(source.fetches(), 1);
+}
+
+#[test]
 fn g03_an_abandoned_flight_publishes_its_token_if_no_other_is_cached() {
     let (stalled, running) = (runtime(), runtime());
     let source = ScriptedSource::new();

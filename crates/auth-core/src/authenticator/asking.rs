@@ -1,6 +1,9 @@
 //! The callers' questions to the machine, and the answers.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, MutexGuard},
+    time::Duration,
+};
 
 use tokio::runtime::Handle;
 
@@ -95,12 +98,21 @@ impl SharedState {
 
     pub(super) fn ask(self: &Arc<Self>, event: Event) -> Answer {
         let now = self.now();
+        self.ask_at(self.desk(), event, now)
+    }
+
+    /// For callers that decided about the event with the desk locked.
+    pub(super) fn ask_at(
+        self: &Arc<Self>,
+        mut desk: MutexGuard<'_, Desk>,
+        event: Event,
+        now: Moment,
+    ) -> Answer {
         let runtime = Handle::try_current();
-        let mut desk = self.desk();
         let Ok(runtime) = runtime else {
             return self.ask_without_runtime(&desk, event, now);
         };
-        let stalled = desk.flight.take_if(|flight| now.waited_for(flight.overdue));
+        let stalled = desk.flight.take_if(|flight| flight.is_overdue(now));
         if stalled.is_some() {
             desk.key.abandoned(self.policy(), now);
         }

@@ -228,17 +228,24 @@ impl Task {
         deadline: Duration,
     ) -> Ended {
         let shared = &*self.shared;
-        if let Err(error) = self.admit(hands).await {
-            let sent = shared.now();
-            return Ended {
-                result: Err(error),
-                sent,
-                late: false,
-            };
-        }
+        let begun = match self.admit(hands).await {
+            Ok(()) => shared.begin_request(&self.flight),
+            Err(error) => Err(error),
+        };
+        let scope = match begun {
+            Ok(scope) => scope,
+            Err(error) => {
+                hands.permit = None;
+                return Ended {
+                    result: Err(error),
+                    sent: shared.now(),
+                    late: false,
+                };
+            }
+        };
         let mut token_request = TokenRequest::new(reason).credentials(hands.credentials.clone());
         token_request.refresh_token = refresh_token;
-        token_request.scope = shared.scope_to_send(self.flight.number);
+        token_request.scope = scope;
         let asked_scope = token_request.scope.clone();
         let sent = shared.now();
         let mut is_told = false;

@@ -99,6 +99,11 @@ impl Flight {
         }
     }
 
+    /// Returns whether the flight's runtime counts as stalled.
+    pub(crate) fn is_overdue(&self, now: Moment) -> bool {
+        now.waited_for(self.overdue)
+    }
+
     /// Records that a caller waits for the flight.
     pub(crate) fn hurry(&self) {
         if !self.urgent.swap(true, Ordering::SeqCst) {

@@ -101,17 +101,19 @@ impl SharedState {
             limits,
             own,
             granted: cached.as_ref().and_then(|cached| cached.headers().scope()),
-            is_flying: desk.flight.is_some(),
+            // A flight that stalled is replaced by the next one.
+            is_flying: desk.flight.as_ref().is_some_and(|it| !it.is_overdue(now)),
         };
         let step = desk.scopes.get_or_insert_default().want(situation, &wanted);
-        drop(desk);
         match step {
             Step::Decline(why) => Err(why),
             Step::Granted => match cached {
                 Some(cached) => Ok(Widening::Granted(cached.token())),
                 None => Err(NoWiderScope::Unknown),
             },
-            Step::Ask => Ok(Widening::Answer(self.ask(Event::Renew))),
+            // The desk stays locked: a flight that ended meanwhile would be replaced by one that
+            // nobody decided about.
+            Step::Ask => Ok(Widening::Answer(self.ask_at(desk, Event::Renew, now))),
         }
     }
 
@@ -120,12 +122,6 @@ impl SharedState {
         let token = self.valid_token()?;
         let granted = token.granted_scope()?;
         covers(granted, wanted).then_some(token)
-    }
-
-    /// Returns the scope for the token request that a flight sends now, if it is not the source's own
-    /// scope.
-    pub(crate) fn scope_to_send(&self, flight: u64) -> Option<String> {
-        self.desk().scopes.as_mut()?.sends(flight)
     }
 
     /// Handles the end of a token request for another scope than the source's own.

@@ -71,6 +71,23 @@ impl SharedState {
         desk.flies(flight) && desk.key.may_try_again(self.policy(), now)
     }
 
+    /// Returns the scope for the token request that a flight sends now, if it is not the source's own
+    /// scope.
+    ///
+    /// # Errors
+    ///
+    /// The flight was given up because its runtime stood still: another flight may have sent a token
+    /// request since.
+    pub(crate) fn begin_request(&self, flight: &Arc<Flight>) -> Result<Option<String>, Error> {
+        let mut desk = self.desk();
+        if !desk.flies(flight) {
+            let error = self.closed();
+            return Err(error.with_outcome(crate::TokenRequestOutcome::NotSent));
+        }
+        let scopes = desk.scopes.as_mut();
+        Ok(scopes.and_then(|scopes| scopes.sends(flight.number)))
+    }
+
     /// Ends a flight: publishes its token or keeps its error, then wakes the waiting callers.
     pub(crate) fn land(&self, flight: &Arc<Flight>, landing: Landing) {
         let now = self.precise();

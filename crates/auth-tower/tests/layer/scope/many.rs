@@ -66,7 +66,7 @@ const SCOPES: usize = 8;
 const REQUESTS: usize = 1_000;
 
 #[tokio::test(start_paused = true)]
-async fn g3_a_thousand_requests_for_different_scopes_stay_within_the_limit_and_all_are_answered() {
+async fn g03_a_thousand_requests_for_different_scopes_stay_within_the_limit_and_all_are_answered() {
     for seed in 0..20 {
         let mut random = fastrand::Rng::with_seed(seed);
         let grants = "read s0 s1 s2 s3 s4 s5";
@@ -84,7 +84,6 @@ async fn g3_a_thousand_requests_for_different_scopes_stay_within_the_limit_and_a
                 handle.abort();
             }
             if random.u8(..) < 4 {
-                settle().await;
                 world.clock.advance(Duration::from_secs(60)).await;
             }
         }
@@ -97,7 +96,7 @@ async fn g3_a_thousand_requests_for_different_scopes_stay_within_the_limit_and_a
             let is_typed = cause(&response).is_some()
                 || matches!(AuthOutcome::of(&response).not_replayed(),
                     Some(NotReplayed::NoToken(error)) if matches!(error.kind(),
-                        ErrorKind::Rejected | ErrorKind::Throttled));
+                        ErrorKind::Rejected | ErrorKind::Throttled | ErrorKind::Closed));
             assert!(
                 response.status() == StatusCode::OK || is_typed,
                 "{:?}",
