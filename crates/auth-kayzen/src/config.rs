@@ -73,7 +73,7 @@ impl Kayzen {
 /// # use auth_core::{Authenticator, Error, Transport};
 /// use auth_core::SecretEnv;
 /// use auth_kayzen::Kayzen;
-/// use auth_oauth2::{BodyFormat, ClientAuth, check_identifier};
+/// use auth_oauth2::{BodyFormat, ClientAuth};
 ///
 /// # fn authenticator(transport: impl Transport) -> Result<Authenticator, Error> {
 /// let authenticator = Kayzen::builder(

@@ -18,7 +18,8 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 }
 
 /// Checks the identifier of a client or a user. White space at its ends comes from the file or the
-/// variable that it was read from, and the server would reject the login.
+/// variable that it was read from, and the server would reject the login. For the vendor crates of
+/// this workspace.
 ///
 /// # Errors
 ///
