@@ -88,7 +88,7 @@ impl Observer for Panics {
     }
 }
 
-/// An event that nobody hears is not made: it would cost a request memory for nothing.
+/// An event that nobody hears is not made: it would cost a request memory without need.
 #[test]
 fn an_observer_or_a_log_at_debug_hears_events() {
     assert!(!observed(None).is_heard());

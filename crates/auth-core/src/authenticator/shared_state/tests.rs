@@ -216,7 +216,7 @@ async fn a_token_that_comes_after_its_request_was_given_up_serves_the_waiting_ca
     let begun = tokio::time::Instant::now();
     let first = tokio::spawn(authenticator.token());
     settled().await;
-    // The process stood still for so long that another token request starts.
+    // The process stood still for two minutes, so that another token request starts.
     world.clock.jump(millis(120_000));
     let second = tokio::spawn(authenticator.token());
     let token = second.await.unwrap().unwrap();

@@ -25,7 +25,7 @@ async fn the_token_of_another_process_is_adopted_with_its_age() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_token_request_holds_a_lease_of_its_own_name() {
+async fn each_token_request_holds_its_own_lease() {
     let store = Store::default();
     let world = World::new(Vendor::default()).store(&store);
     let policy = RefreshPolicy::default().deadline(millis(7000)).unwrap();
