@@ -116,6 +116,12 @@ const GROUPS: [Group; 4] = [
                 targets: &["--test", "guarantees"],
                 filter: &[],
             },
+            Stage {
+                name: "log",
+                package: "auth-workspace",
+                targets: &["--test", "leak"],
+                filter: &[],
+            },
         ],
     },
     Group {

@@ -47,4 +47,8 @@ fn callers_that_wait_when_the_token_request_is_sent_are_reported() {
         Some(EventKind::RequestsWaiting { count: 2 })
     ));
     assert!(flight.begin_wait().is_none(), "3 is no power of two");
+    for _ in 0..2 {
+        flight.end_wait(Duration::ZERO, false);
+    }
+    assert!(flight.begin_wait().is_none(), "2 was reported before");
 }
