@@ -59,3 +59,14 @@ async fn a_shared_store_passes_calls_on() {
     shared.release(key, "a").await.unwrap();
     assert!(store.lease(key, "b", minute).await.unwrap());
 }
+
+#[test]
+fn a_version_is_a_number_whose_upper_half_is_the_epoch() {
+    let number = (5 << 64) | 7;
+    let version = EntryVersion::new(number);
+    assert_eq!((version.get(), version.epoch()), (number, 5));
+    let next = EntryVersion::after(Some(version), Duration::ZERO);
+    assert_eq!(next.epoch(), 6);
+    let first = EntryVersion::after(None, Duration::from_millis(9));
+    assert_eq!(first.epoch(), 9);
+}
